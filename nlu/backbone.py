@@ -1,0 +1,184 @@
+"""The backbone: one frozen FLAN-T5, its tokenizer, and the fingerprint that ties skills to it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from tokenizers import Tokenizer
+from torch import Tensor, nn
+
+from nlu.cache import default_cache
+from nlu.embedded import embedded_directory
+from nlu.encoder import Encoder, EncoderShape, load_encoder
+from skills.errors import BackboneError
+
+if TYPE_CHECKING:
+    from transformers import T5Config, T5EncoderModel, T5ForConditionalGeneration
+
+EMBEDDED = "embedded"
+MAX_TOKENS = 256  # of one utterance; a 2,000 character text may have more, and `Tokens.end` says where it was cut
+HUB_FILES = ["config.json", "tokenizer.json", "*.safetensors", "model.safetensors.index.json"]
+
+
+class Backbone:
+    """A T5 v1.1 model on disk, loaded once and never changed.
+
+    name: what was asked for; directory: where its files are; fingerprint: SHA-256 of its weights, hex.
+    """
+
+    def __init__(self, name: str, directory: Path, cache: Path) -> None:
+        self.name = name
+        self.directory = directory
+        self.cache = cache
+        self.config = _read_config(directory)
+        self.shape = _encoder_shape(self.config, directory)
+        self.tokenizer = _read_tokenizer(directory)
+        self._weights = _read_weights(directory)
+
+    @classmethod
+    def load(cls, name: str = EMBEDDED, *, cache: Path | None = None) -> Backbone:
+        """Load `embedded`, a local Hugging Face directory, or a hub id with a revision (`org/model@commit`).
+
+        Raises:
+            BackboneError: it cannot be found, read or fetched, or it is not a T5 v1.1 model.
+        """
+        cache = cache or default_cache()
+        if name == EMBEDDED:
+            return cls(name, embedded_directory(cache), cache)
+        if Path(name).is_dir():
+            return cls(name, Path(name), cache)
+        return cls(name, _fetch(name), cache)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 over every weight's name, type, shape and bytes, in the order of the names."""
+        digest = hashlib.sha256()
+        for name in sorted(self._weights):
+            tensor = self._weights[name]
+            digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
+            digest.update(tensor.contiguous().view(torch.uint8).numpy().data)
+        return digest.hexdigest()
+
+    def encoder(self) -> Encoder:
+        """Return a new frozen float32 encoder over the backbone's weights."""
+        return load_encoder(self.shape, {name: tensor.float() for name, tensor in self._weights.items()})
+
+    def transformer(self) -> T5ForConditionalGeneration:
+        """Return the whole model, encoder and decoder, as transformers builds it; frozen, float32.
+
+        FLAN-T5's lm_head is not tied to its embeddings, but transformers 5 ties them in every new T5, and
+        loading would then write one over the other: lm_head gets its own parameter first.
+        """
+        from transformers import T5ForConditionalGeneration
+
+        config = self._transformers_config()
+        with torch.device("meta"):
+            model = T5ForConditionalGeneration(config)
+            model.lm_head = nn.Linear(config.d_model, config.vocab_size, bias=False)
+        state = {name: tensor.float() for name, tensor in self._weights.items()}
+        for part in ("encoder", "decoder"):
+            state[f"{part}.embed_tokens.weight"] = state["shared.weight"]
+        model.load_state_dict(state, assign=True)
+        model.config.scale_decoder_outputs = False
+        model.requires_grad_(False)
+        return model.eval()
+
+    def encoder_transformer(self) -> T5EncoderModel:
+        """Return the encoder alone as transformers builds it, for PEFT; frozen, float32."""
+        from transformers import T5EncoderModel
+
+        with torch.device("meta"):
+            model = T5EncoderModel(self._transformers_config())
+        encoder = {name: tensor.float() for name, tensor in self._weights.items() if name.startswith("encoder.")}
+        shared = self._weights["shared.weight"].float()
+        state = {**encoder, "shared.weight": shared, "encoder.embed_tokens.weight": shared}
+        model.load_state_dict(state, assign=True)
+        model.requires_grad_(False)
+        return model.eval()
+
+    def _transformers_config(self) -> T5Config:
+        from transformers import T5Config
+
+        return T5Config(**{key: value for key, value in self.config.items() if key != "architectures"})
+
+
+def _read_config(directory: Path) -> dict[str, Any]:
+    try:
+        config: dict[str, Any] = json.loads((directory / "config.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise BackboneError(f"{directory / 'config.json'} cannot be read: {error}") from error
+    if config.get("model_type") != "t5" or config.get("feed_forward_proj") != "gated-gelu":
+        raise BackboneError(
+            f"{directory} is a {config.get('model_type')!r} model with feed_forward_proj="
+            f"{config.get('feed_forward_proj')!r}; softspoken needs T5 v1.1, as all FLAN-T5 models are"
+        )
+    return config
+
+
+def _encoder_shape(config: dict[str, Any], directory: Path) -> EncoderShape:
+    try:
+        return EncoderShape(
+            vocab_size=config["vocab_size"],
+            d_model=config["d_model"],
+            d_kv=config["d_kv"],
+            d_ff=config["d_ff"],
+            num_layers=config["num_layers"],
+            num_heads=config["num_heads"],
+            num_buckets=config["relative_attention_num_buckets"],
+            max_distance=config.get("relative_attention_max_distance", 128),
+            epsilon=config.get("layer_norm_epsilon", 1e-6),
+        )
+    except KeyError as error:
+        raise BackboneError(f"{directory / 'config.json'} lacks {error}") from error
+
+
+def _read_tokenizer(directory: Path) -> Tokenizer:
+    path = directory / "tokenizer.json"
+    if not path.is_file():
+        raise BackboneError(f"{path} is missing: save the model's fast tokenizer there (save_pretrained)")
+    tokenizer: Tokenizer = Tokenizer.from_file(str(path))
+    tokenizer.no_truncation()
+    tokenizer.no_padding()
+    return tokenizer
+
+
+def _read_weights(directory: Path) -> dict[str, Tensor]:
+    """Read all safetensors of a directory, memory-mapped; the embeddings' aliases are left out."""
+    files = sorted(directory.glob("*.safetensors"))
+    if not files:
+        raise BackboneError(f"{directory} holds no *.safetensors; pickled weights are not read, convert them first")
+    weights: dict[str, Tensor] = {}
+    try:
+        for file in files:
+            with safe_open(file, framework="pt") as tensors:
+                weights |= {name: tensors.get_tensor(name) for name in tensors.keys()}  # noqa: SIM118
+    except (OSError, SafetensorError) as error:
+        raise BackboneError(f"{file} cannot be read: {error}; delete the directory to have it made anew") from error
+    return {name: tensor for name, tensor in weights.items() if not name.endswith("embed_tokens.weight")}
+
+
+def _fetch(name: str) -> Path:
+    """Download a pinned revision from the Hugging Face hub, or find it in the hub's cache."""
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+
+    repository, _, revision = name.partition("@")
+    if repository.count("/") != 1 or not revision:
+        raise BackboneError(
+            f"backbone {name!r} is neither 'embedded', nor a directory that exists, nor a hub id with its revision "
+            "pinned, such as google/flan-t5-base@COMMIT"
+        )
+    try:
+        return Path(snapshot_download(repository, revision=revision, allow_patterns=HUB_FILES))
+    except (OSError, HfHubHTTPError, HFValidationError, LocalEntryNotFoundError) as error:
+        raise BackboneError(
+            f"cannot fetch {repository} at revision {revision} from the Hugging Face hub, and it is not in the local "
+            f"cache: {error}. Fetch it where there is a network with 'hf download {repository} --revision {revision} "
+            "--local-dir DIR' and give --backbone DIR, or use --backbone embedded, which needs no network"
+        ) from error

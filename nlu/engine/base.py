@@ -1,0 +1,76 @@
+"""The engine: rows of any skills in, hidden states out, one pass of the frozen encoder for the batch.
+
+A batch runs in two stages. The trunk runs once per distinct utterance; then the top runs once per row, with
+each row's own deep prompt. Subclasses only say how to run the two stages.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nlu.encoder import EncoderShape
+from nlu.prompt import Floats, Row
+
+Mask = NDArray[np.bool_]
+
+
+class Engine(ABC):
+    """Runs batches of rows through the frozen encoder.
+
+    Not thread-safe: one thread calls `encode`.
+    """
+
+    name: str
+
+    def __init__(self, shape: EncoderShape, embedding: Floats) -> None:
+        self.shape = shape
+        self._embedding = embedding  # (vocabulary, D)
+
+    def encode(self, rows: Sequence[Row]) -> list[Floats]:
+        """Return the hidden states of each row's tokens, (tokens, D); a soft prompt's own states are dropped."""
+        keys = [(row.token_ids, id(row.prompt.soft)) for row in rows]
+        place = {key: index for index, key in enumerate(dict.fromkeys(keys))}
+        utterances = {key: row for key, row in zip(keys, rows, strict=True)}
+        embeddings, mask = self._embed([utterances[key] for key in place])
+        hidden = self._trunk(embeddings, mask)
+        gather = np.array([place[key] for key in keys])
+        if len(place) < len(rows):  # several skills asked of one utterance
+            hidden, mask = hidden[gather], mask[gather]
+        states = self._top(hidden, mask, *self._prompts(rows))
+        return [states[i, row.prompt.soft_length : row.length] for i, row in enumerate(rows)]
+
+    @abstractmethod
+    def _trunk(self, embeddings: Floats, mask: Mask) -> Floats:
+        """(B, T, D), (B, T) -> (B, T, D)."""
+
+    @abstractmethod
+    def _top(self, hidden: Floats, mask: Mask, prompt: Floats | None, prompt_mask: Mask | None) -> Floats:
+        """(B, T, D), (B, T), (B, N, 2, P, H*K), (B, P) -> (B, T, D)."""
+
+    def _embed(self, rows: Sequence[Row]) -> tuple[Floats, Mask]:
+        """Return padded embeddings (B, T, D) and their mask (B, T)."""
+        longest = max(row.length for row in rows)
+        embeddings = np.zeros((len(rows), longest, self.shape.d_model), np.float32)
+        mask = np.zeros((len(rows), longest), np.bool_)
+        for i, row in enumerate(rows):
+            if row.prompt.soft is not None:
+                embeddings[i, : row.prompt.soft_length] = row.prompt.soft
+            embeddings[i, row.prompt.soft_length : row.length] = self._embedding[list(row.token_ids)]
+            mask[i, : row.length] = True
+        return embeddings, mask
+
+    def _prompts(self, rows: Sequence[Row]) -> tuple[Floats | None, Mask | None]:
+        """Return the rows' deep prompts (B, N, 2, P, H*K), padded to the longest, and their mask (B, P)."""
+        lengths = [0 if row.prompt.deep is None else row.prompt.deep.shape[2] for row in rows]
+        longest = max(lengths)
+        if not longest:
+            return None, None
+        prompts = np.zeros((len(rows), self.shape.prompted_layers, 2, longest, self.shape.d_attention), np.float32)
+        for i, row in enumerate(rows):
+            if row.prompt.deep is not None:
+                prompts[i, :, :, : lengths[i]] = row.prompt.deep
+        return prompts, np.arange(longest) < np.array(lengths)[:, None]

@@ -1,0 +1,33 @@
+"""Which engine to run: the fastest that this machine has, or the one that was asked for."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+
+from nlu.backbone import Backbone
+from nlu.compute import Compute
+from nlu.engine.base import Engine
+from nlu.engine.torch_engine import TorchEngine
+from skills.errors import InputError
+
+ENGINES = ("auto", "openvino", "torch")
+
+
+def make_engine(backbone: Backbone, compute: Compute, name: str = "auto") -> Engine:
+    """Build an engine: OpenVINO on a CPU that has the package, torch otherwise.
+
+    Raises:
+        InputError: no such engine, or it cannot run here.
+    """
+    if name not in ENGINES:
+        raise InputError(f"engine {name!r} does not exist; choose one of {', '.join(ENGINES)}", field="engine")
+    openvino_fits = compute.device == "cpu" and find_spec("openvino") is not None
+    if name == "openvino" and not openvino_fits:
+        raise InputError(
+            "engine 'openvino' needs the package openvino and --device cpu; use --engine torch", field="engine"
+        )
+    if name == "torch" or not openvino_fits:
+        return TorchEngine(backbone.encoder(), compute)
+    from nlu.engine.openvino_engine import OpenvinoEngine  # the package is optional
+
+    return OpenvinoEngine(backbone.encoder(), compute, fingerprint=backbone.fingerprint, cache=backbone.cache)

@@ -1,0 +1,102 @@
+"""The CPU engine: the two encoder stages, exported once from torch and compiled by OpenVINO.
+
+Measured here, one row alone takes half of torch's time at the same float32 results (benchmarks/RESULTS.md).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from nlu.cache import cached_directory
+from nlu.compute import Compute, Precision
+from nlu.encoder import Encoder
+from nlu.engine.base import Engine, Mask
+from nlu.prompt import Floats
+
+if TYPE_CHECKING:
+    from openvino import CompiledModel
+
+EXPORT = "1"  # part of the cache key: raise it when the export below changes
+
+
+class OpenvinoEngine(Engine):
+    """Runs the encoder in OpenVINO on the CPU; shapes are dynamic, nothing is compiled while serving."""
+
+    name = "openvino"
+
+    def __init__(self, encoder: Encoder, compute: Compute, *, fingerprint: str, cache: Path) -> None:
+        super().__init__(encoder.shape, encoder.embedding.weight.detach().float().numpy())
+        directory = cached_directory(cache / f"openvino-{fingerprint[:16]}-{EXPORT}", partial(_export, encoder))
+        self._trunk_model = _compile(directory / "trunk.xml", compute)
+        self._top_model = _compile(directory / "top.xml", compute)
+        self._trunk_request = self._trunk_model.create_infer_request()
+        self._top_request = self._top_model.create_infer_request()
+        shape = encoder.shape
+        self._no_prompt = np.zeros((1, shape.prompted_layers, 2, 1, shape.d_attention), np.float32)
+
+    def _trunk(self, embeddings: Floats, mask: Mask) -> Floats:
+        return _infer(self._trunk_request, [embeddings, mask])
+
+    def _top(self, hidden: Floats, mask: Mask, prompt: Floats | None, prompt_mask: Mask | None) -> Floats:
+        if prompt is None or prompt_mask is None:  # one masked vector: the graph wants at least one
+            prompt = np.broadcast_to(self._no_prompt, (len(hidden), *self._no_prompt.shape[1:]))
+            prompt_mask = np.zeros((len(hidden), 1), np.bool_)
+        return _infer(self._top_request, [hidden, mask, np.ascontiguousarray(prompt), prompt_mask])
+
+
+class _Stage(nn.Module):
+    """One stage of the encoder as a module of its own, which is what the exporter traces."""
+
+    def __init__(self, encoder: Encoder, stage: Callable[..., Tensor]) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.stage = stage
+
+    def forward(self, *inputs: Tensor) -> Tensor:
+        return self.stage(*inputs)
+
+
+def _export(encoder: Encoder, directory: Path) -> None:
+    import openvino
+
+    shape = encoder.shape
+    hidden, mask = torch.zeros(2, 7, shape.d_model), torch.ones(2, 7, dtype=torch.bool)
+    prompt = torch.zeros(2, shape.prompted_layers, 2, 5, shape.d_attention)
+    stages: dict[str, tuple[Callable[..., Tensor], tuple[Tensor, ...]]] = {
+        "trunk": (encoder.trunk, (hidden, mask)),
+        "top": (encoder.top, (hidden, mask, prompt, torch.ones(2, 5, dtype=torch.bool))),
+    }
+    for name, (stage, example) in stages.items():
+        model = openvino.convert_model(_Stage(encoder, stage).eval(), example_input=example)
+        dynamic: list[list[int]] = [[-1, -1, shape.d_model], [-1, -1]]
+        if name == "top":
+            dynamic += [[-1, shape.prompted_layers, 2, -1, shape.d_attention], [-1, -1]]
+        model.reshape({index: openvino.PartialShape(sizes) for index, sizes in enumerate(dynamic)})
+        openvino.save_model(model, directory / f"{name}.xml", compress_to_fp16=False)
+
+
+def _compile(path: Path, compute: Compute) -> CompiledModel:
+    import openvino
+
+    return openvino.Core().compile_model(
+        path,
+        "CPU",
+        {
+            "INFERENCE_NUM_THREADS": compute.threads,
+            "PERFORMANCE_HINT": "LATENCY",
+            "INFERENCE_PRECISION_HINT": "bf16" if compute.precision is Precision.BFLOAT16 else "f32",
+        },
+    )
+
+
+def _infer(request: Any, inputs: list[Any]) -> Floats:
+    request.infer(inputs, share_inputs=True)
+    output: Floats = request.get_output_tensor(0).data.copy()  # the request reuses its buffer
+    return output

@@ -1,0 +1,103 @@
+"""The intent head: prototypes over the prompted encoder's features, fused with the lexical expert.
+
+Plain numpy: heads run outside the engine, and a server without torch can run them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nlu.lexical import LexicalExpert
+from nlu.prompt import Floats
+from skills.parse import IntentAnswer, IntentScore, Outcome
+from skills.skill import Calibration
+
+
+def pooled(states: Floats) -> Floats:
+    """Return the (D,) feature of a text: the mean of its (tokens, D) hidden states, at unit length."""
+    mean = states.mean(axis=0)
+    feature: Floats = mean / max(float(np.linalg.norm(mean)), 1e-6)
+    return feature
+
+
+@dataclass(frozen=True, eq=False)
+class IntentHead:
+    """Scores labels for one utterance.
+
+    prototypes: (labels, D) at unit length. A label's score is `scale * cosine + lexical_weight * lexical`.
+    """
+
+    labels: tuple[str, ...]
+    prototypes: Floats
+    scale: float
+    lexical: LexicalExpert | None
+    lexical_weight: float
+    calibration: Calibration
+
+    def predict(self, texts: Sequence[str], features: Floats) -> HeadOutput:
+        """Score rows: their texts, and their (rows, D) features from `pooled`."""
+        cosines = features @ self.prototypes.T
+        scores = self.scale * cosines
+        if self.lexical is not None and self.lexical_weight:
+            scores = scores + self.lexical_weight * np.stack([self.lexical.scores(text) for text in texts])
+        in_scope = scope_probability(scope_features(cosines, scores), self.calibration)
+        return HeadOutput(label_probabilities(scores, self.calibration.temperature), in_scope)
+
+    def answer(self, text: str, states: Floats, *, n_best: int = 5, min_confidence: float = 0.0) -> IntentAnswer:
+        """Answer one non-blank text from its (tokens, D) hidden states."""
+        output = self.predict([text], pooled(states)[None])
+        probabilities, in_scope = output.probabilities[0], float(output.in_scope[0])
+        best = np.argsort(-probabilities, kind="stable")
+        lead = probabilities[best[0]] - probabilities[best[1]]
+        if in_scope < self.calibration.scope_threshold or probabilities[best[0]] < min_confidence:
+            outcome = Outcome.OUT_OF_SCOPE
+        elif lead < self.calibration.ambiguity_margin:
+            outcome = Outcome.AMBIGUOUS
+        else:
+            outcome = Outcome.MATCHED
+        ranking = tuple(IntentScore(self.labels[i], float(probabilities[i])) for i in best[:n_best])
+        return IntentAnswer(outcome, ranking, in_scope)
+
+
+@dataclass(frozen=True, eq=False)
+class HeadOutput:
+    """What a head says of a batch of rows.
+
+    probabilities: (rows, labels), given that the row is in scope; in_scope: (rows,) probability of that.
+    """
+
+    probabilities: Floats
+    in_scope: NDArray[np.float64]
+
+
+def label_probabilities(scores: Floats, temperature: float) -> Floats:
+    """Return (rows, labels) softmax of `scores / temperature`."""
+    tempered = scores / temperature
+    exponent = np.exp(tempered - tempered.max(axis=1, keepdims=True))
+    probabilities: Floats = exponent / exponent.sum(axis=1, keepdims=True)
+    return probabilities
+
+
+def scope_features(cosines: Floats, scores: Floats) -> NDArray[np.float64]:
+    """Return (rows, 4) evidence that a row is about any label at all.
+
+    The nearest prototype's cosine, the energy of the fused scores (Liu et al. 2020, "Energy-based
+    Out-of-distribution Detection"), the best score, and its lead over the second.
+    """
+    ordered = np.sort(scores, axis=1)
+    best, second = ordered[:, -1], ordered[:, -2]
+    energy = best + np.log(np.exp(scores - best[:, None]).sum(axis=1))
+    return np.stack([cosines.max(axis=1), energy, best, best - second], axis=1).astype(np.float64)
+
+
+def scope_probability(features: NDArray[np.float64], calibration: Calibration) -> NDArray[np.float64]:
+    """Return (rows,) probabilities of being in scope; 1 where the skill was never calibrated."""
+    if not calibration.scope_weights:
+        return np.ones(len(features))
+    logit = features @ np.array(calibration.scope_weights) + calibration.scope_bias
+    probability: NDArray[np.float64] = 1 / (1 + np.exp(-np.clip(logit, -60, 60)))
+    return probability

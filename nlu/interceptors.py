@@ -1,0 +1,128 @@
+"""The boundary of every call: request id, errors to status, one line in the log."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+import time
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from contextvars import ContextVar
+from typing import Any, TypeAlias
+
+import grpc
+
+from nlu.status import Status
+from nlu.v1 import nlu_pb2
+
+REQUEST_ID_METADATA = "x-request-id"
+REQUEST_ID = re.compile(r"[!-~]{1,128}")  # what metadata and a log line can carry
+
+logger = logging.getLogger(__name__)
+
+Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
+Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
+
+_request_id: ContextVar[str] = ContextVar("request_id", default="")  # each call runs in a task of its own
+
+
+def current_request_id() -> str:
+    """Return the id of the call that is being answered, as the log has it."""
+    return _request_id.get()
+
+
+async def item_of(answer: Awaitable[nlu_pb2.ParseResponse]) -> nlu_pb2.BatchParseItem:
+    """Wait for one item of many; its error becomes its status, so that it fails alone."""
+    try:
+        return nlu_pb2.BatchParseItem(status=nlu_pb2.ItemStatus(), response=await answer)
+    except Exception as error:
+        return nlu_pb2.BatchParseItem(status=_status_of(error).item())
+
+
+class CallBoundary(grpc.aio.ServerInterceptor):
+    """Wraps the methods of our own services; health and reflection have their own manners."""
+
+    def __init__(self, services: str = "/softspoken.") -> None:
+        self._services = services  # the methods' common beginning
+
+    async def intercept_service(
+        self,
+        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Handler | None]],
+        handler_call_details: grpc.HandlerCallDetails,
+    ) -> Handler | None:
+        """Return the method's handler inside the boundary."""
+        handler = await continuation(handler_call_details)
+        method = handler_call_details.method
+        if handler is None or not method.startswith(self._services):
+            return handler
+        return _bounded_streams(handler, method) if handler.response_streaming else _bounded_unary(handler, method)
+
+
+def _bounded_unary(handler: Any, method: str) -> Handler:
+    behaviour = handler.stream_unary if handler.request_streaming else handler.unary_unary
+    make = grpc.stream_unary_rpc_method_handler if handler.request_streaming else grpc.unary_unary_rpc_method_handler
+
+    async def answer(request: Any, context: Context) -> Any:
+        async with _boundary(method, request, context):
+            return await behaviour(request, context)
+
+    return make(answer, handler.request_deserializer, handler.response_serializer)
+
+
+def _bounded_streams(handler: Any, method: str) -> Handler:
+    behaviour = handler.stream_stream if handler.request_streaming else handler.unary_stream
+    make = grpc.stream_stream_rpc_method_handler if handler.request_streaming else grpc.unary_stream_rpc_method_handler
+
+    async def answer(request: Any, context: Context) -> None:
+        async with _boundary(method, request, context):
+            responses = behaviour(request, context)
+            try:  # written here, not yielded: a caller who leaves ends the method's own clean-up at once
+                async for response in responses:
+                    await context.write(response)
+            finally:
+                await responses.aclose()
+
+    return make(answer, handler.request_deserializer, handler.response_serializer)
+
+
+@asynccontextmanager
+async def _boundary(method: str, request: Any, context: Context) -> AsyncIterator[None]:
+    identity = _identify(request, context)
+    _request_id.set(identity)
+    context.set_trailing_metadata(((REQUEST_ID_METADATA, identity),))
+    start = time.perf_counter()
+    outcome = grpc.StatusCode.CANCELLED  # unless it gets to an end below
+    try:
+        yield
+        outcome = grpc.StatusCode.OK
+    except grpc.aio.AbortError:
+        outcome = context.code()
+        raise
+    except Exception as error:
+        status = _status_of(error)
+        outcome = status.code
+        trailers = ((REQUEST_ID_METADATA, identity), *status.trailing_metadata())
+        await context.abort(status.code, status.message, trailers)
+    finally:
+        milliseconds = 1e3 * (time.perf_counter() - start)
+        logger.info("%s %s %.1f ms, request %s", method.rpartition("/")[2], outcome.name, milliseconds, identity)
+
+
+def _status_of(error: Exception) -> Status:
+    status = Status.of(error, current_request_id())
+    if status.is_fault:
+        logger.error("request %s failed", current_request_id(), exc_info=error)
+    elif status.code is grpc.StatusCode.UNAVAILABLE:
+        logger.warning("request %s was not answered: %s", current_request_id(), error)
+    return status
+
+
+def _identify(request: Any, context: Context) -> str:
+    """Return the caller's id, from the metadata or from the request, if it is fit for a log; else a new one."""
+    given = [value for key, value in context.invocation_metadata() or () if key == REQUEST_ID_METADATA]
+    for candidate in (*given, getattr(request, "request_id", "")):
+        if isinstance(candidate, str) and REQUEST_ID.fullmatch(candidate):
+            return candidate
+    return uuid.uuid4().hex

@@ -1,0 +1,44 @@
+"""A skill's prompt: what the frozen encoder sees besides the utterance."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True, eq=False)
+class Prompt:
+    """Trained vectors of one skill version; without either, the bare backbone.
+
+    deep: (top layers, 2, P, H*K) keys and values above the fork, or None.
+    soft: (S, D) embeddings before the tokens, or None.
+    """
+
+    deep: Floats | None = None
+    soft: Floats | None = None
+
+    @property
+    def soft_length(self) -> int:
+        """S, in positions that count as tokens."""
+        return 0 if self.soft is None else len(self.soft)
+
+    def arrays(self) -> list[Floats]:
+        """The vectors that it has."""
+        return [array for array in (self.deep, self.soft) if array is not None]
+
+
+@dataclass(frozen=True, eq=False)
+class Row:
+    """One (utterance, skill version) pair, ready for the encoder."""
+
+    token_ids: tuple[int, ...]
+    prompt: Prompt
+
+    @property
+    def length(self) -> int:
+        """Positions that the encoder processes."""
+        return len(self.token_ids) + self.prompt.soft_length

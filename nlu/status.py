@@ -1,0 +1,124 @@
+"""What a caller is told of an error: one table from our errors to gRPC status codes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import grpc
+from google.protobuf.any_pb2 import Any
+from google.protobuf.duration_pb2 import Duration
+from google.protobuf.message import Message
+from google.rpc.error_details_pb2 import BadRequest, ErrorInfo, RetryInfo
+from google.rpc.status_pb2 import Status as RpcStatus
+
+from nlu.v1 import nlu_pb2
+from skills.errors import (
+    CatalogError,
+    InputError,
+    NotReadyError,
+    OverloadedError,
+    SkillRefusedError,
+    UnknownSkillError,
+)
+
+DOMAIN = "softspoken"
+ITEM_STATUS_METADATA = "softspoken-status-bin"
+MESSAGE_BYTES = 1000  # of UTF-8; a message travels three times in the trailers, which may have 8 KB
+
+_DETAILS_METADATA = "grpc-status-details-bin"  # fixed by grpc
+_TABLE: dict[type[BaseException], tuple[grpc.StatusCode, str]] = {
+    UnknownSkillError: (grpc.StatusCode.NOT_FOUND, "UNKNOWN_SKILL"),
+    InputError: (grpc.StatusCode.INVALID_ARGUMENT, ""),
+    SkillRefusedError: (grpc.StatusCode.FAILED_PRECONDITION, "SKILL_REFUSED"),
+    OverloadedError: (grpc.StatusCode.RESOURCE_EXHAUSTED, "OVERLOADED"),
+    NotReadyError: (grpc.StatusCode.UNAVAILABLE, "NOT_READY"),
+    CatalogError: (grpc.StatusCode.UNAVAILABLE, "CATALOG_UNAVAILABLE"),
+    TimeoutError: (grpc.StatusCode.DEADLINE_EXCEEDED, ""),
+}
+_FAULT = (grpc.StatusCode.INTERNAL, "")
+# Errors whose own message is for the operator, not for the caller: it stays in the log.
+_PUBLIC_MESSAGES = {
+    CatalogError: "the catalog cannot be read now, so only skills that are already loaded are served: try again",
+    TimeoutError: "the deadline passed before the answer was there: allow more time, or send less at once",
+}
+
+
+@dataclass(frozen=True)
+class Status:
+    """One error as callers see it; retry_after is in seconds, reason is of ErrorInfo."""
+
+    code: grpc.StatusCode
+    message: str
+    field: str = ""
+    reason: str = ""
+    retry_after: float | None = None
+
+    @classmethod
+    def of(cls, error: BaseException, request_id: str) -> Status:
+        """Look an error up; what is not in the table is a fault of ours and tells nothing but where to look."""
+        known = next((base for base in type(error).__mro__ if base in _TABLE), None)
+        code, reason = _FAULT if known is None else _TABLE[known]
+        if known is None:
+            message = f"the server failed; its log has the cause under request id {request_id}"
+        else:
+            message = _PUBLIC_MESSAGES.get(known) or str(error)
+        return cls(
+            code,
+            _shortened(message),
+            field=error.field if isinstance(error, InputError) else "",
+            reason=reason,
+            retry_after=error.retry_after if isinstance(error, OverloadedError) else None,
+        )
+
+    @property
+    def is_fault(self) -> bool:
+        """Whether the server is to blame."""
+        return self.code is _FAULT[0]
+
+    def item(self) -> nlu_pb2.ItemStatus:
+        """Return the status as one item of a batch carries it."""
+        number: int = self.code.value[0]
+        return nlu_pb2.ItemStatus(
+            code=number, message=self.message, field=self.field, retry_after=_duration(self.retry_after)
+        )
+
+    def trailing_metadata(self) -> tuple[tuple[str, bytes], ...]:
+        """Return google.rpc.Status for everyone, and the same as an ItemStatus for clients without google.rpc."""
+        number: int = self.code.value[0]
+        status = RpcStatus(code=number, message=self.message, details=[_packed(each) for each in self._details()])
+        return (
+            (_DETAILS_METADATA, status.SerializeToString()),
+            (ITEM_STATUS_METADATA, self.item().SerializeToString()),
+        )
+
+    def _details(self) -> list[Message]:
+        details: list[Message] = []
+        if self.code is grpc.StatusCode.INVALID_ARGUMENT and self.field:
+            violation = BadRequest.FieldViolation(field=self.field, description=self.message)
+            details.append(BadRequest(field_violations=[violation]))
+        if self.reason:
+            details.append(ErrorInfo(reason=self.reason, domain=DOMAIN))
+        if self.retry_after is not None:
+            details.append(RetryInfo(retry_delay=_duration(self.retry_after)))
+        return details
+
+
+def _packed(message: Message) -> Any:
+    packed = Any()
+    packed.Pack(message)
+    return packed
+
+
+def _duration(seconds: float | None) -> Duration | None:
+    if seconds is None:
+        return None
+    duration = Duration()
+    duration.FromNanoseconds(round(1e9 * seconds))
+    return duration
+
+
+def _shortened(message: str) -> str:
+    encoded = message.encode("utf-8", errors="replace")
+    if len(encoded) <= MESSAGE_BYTES:
+        return message
+    return encoded[: MESSAGE_BYTES - 3].decode("utf-8", errors="ignore") + "..."

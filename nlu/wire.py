@@ -1,0 +1,170 @@
+"""Between protobuf messages and the domain, on the server's side."""
+
+from __future__ import annotations
+
+from google.protobuf.duration_pb2 import Duration
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from nlu.interceptors import REQUEST_ID
+from nlu.registry import Snapshot
+from nlu.v1 import nlu_pb2
+from skills.errors import InputError
+from skills.offsets import OffsetUnit
+from skills.parse import Outcome, ParseRequest, ParseResult, SkillResult
+from skills.skill import Provenance, SkillKind, SkillRef, SkillVersion, check_name
+
+_OFFSET_UNITS = {
+    nlu_pb2.OFFSET_UNIT_UNSPECIFIED: OffsetUnit.CODE_POINTS,
+    nlu_pb2.OFFSET_UNIT_CODE_POINTS: OffsetUnit.CODE_POINTS,
+    nlu_pb2.OFFSET_UNIT_UTF16_UNITS: OffsetUnit.UTF16_UNITS,
+    nlu_pb2.OFFSET_UNIT_UTF8_BYTES: OffsetUnit.UTF8_BYTES,
+}
+_OUTCOMES = {
+    Outcome.MATCHED: nlu_pb2.OUTCOME_MATCHED,
+    Outcome.AMBIGUOUS: nlu_pb2.OUTCOME_AMBIGUOUS,
+    Outcome.OUT_OF_SCOPE: nlu_pb2.OUTCOME_OUT_OF_SCOPE,
+    Outcome.EMPTY_INPUT: nlu_pb2.OUTCOME_EMPTY_INPUT,
+}
+_KINDS = {
+    SkillKind.INTENT: nlu_pb2.SKILL_KIND_INTENT,
+    SkillKind.SLOTS: nlu_pb2.SKILL_KIND_SLOTS,
+    SkillKind.GRAMMAR: nlu_pb2.SKILL_KIND_GRAMMAR,
+}
+
+
+def read_request(message: nlu_pb2.ParseRequest, *, request_id: str = "") -> ParseRequest:
+    """Return the domain's request; `request_id` stands in for a missing one.
+
+    Raises:
+        InputError: a value is out of bounds; names the field.
+    """
+    options = message.options
+    if options.offset_unit not in _OFFSET_UNITS:
+        raise InputError(
+            f"offset unit {options.offset_unit} is not known: use one of {', '.join(nlu_pb2.OffsetUnit.keys())}",
+            field="options.offset_unit",
+        )
+    if message.request_id and not REQUEST_ID.fullmatch(message.request_id):
+        raise InputError(
+            f"request id {message.request_id[:40]!r} is not fit for a log: use 1 to 128 printable ASCII "
+            "characters without spaces, or none to get one",
+            field="request_id",
+        )
+    return ParseRequest(
+        text=message.text,
+        skills=tuple(read_ref(ref, field=f"skills[{place}]") for place, ref in enumerate(message.skills)),
+        request_id=message.request_id or request_id,
+        n_best=options.n_best or ParseRequest.n_best,
+        min_confidence=options.min_confidence,
+        offset_unit=_OFFSET_UNITS[options.offset_unit],
+    )
+
+
+def read_ref(message: nlu_pb2.SkillRef, *, field: str) -> SkillRef:
+    """Return the domain's reference; `field` is the place of the message in the request.
+
+    Raises:
+        InputError: the name or the alias is not well-formed.
+    """
+    _check_name(message.name, "skill name", f"{field}.name")
+    selector = message.WhichOneof("selector")
+    if selector == "version":
+        return SkillRef(message.name, message.version)
+    if selector == "alias":
+        _check_name(message.alias, "alias", f"{field}.alias")
+        return SkillRef(message.name, message.alias)
+    return SkillRef(message.name)
+
+
+def write_result(result: ParseResult) -> nlu_pb2.ParseResponse:
+    """Return the answer to one request."""
+    timings = result.timings
+    return nlu_pb2.ParseResponse(
+        request_id=result.request_id,
+        results=[_skill_result(each) for each in result.results],
+        read=nlu_pb2.Span(start=result.read[0], end=result.read[1]),
+        backbone=result.backbone,
+        timings=nlu_pb2.Timings(
+            tokenise_us=timings.tokenise_us,
+            queue_us=timings.queue_us,
+            inference_us=timings.inference_us,
+            batch_rows=timings.batch_rows,
+        ),
+    )
+
+
+def write_snapshot(snapshot: Snapshot, backbone: str) -> nlu_pb2.ListSkillsResponse:
+    """Return what is served, by name and version, and what is refused."""
+    versions = {(skill.version.name, skill.version.version): skill.version for skill in snapshot.skills.values()}
+    aliases: dict[tuple[str, int], list[str]] = {key: [] for key in versions}
+    for (name, alias), skill in sorted(snapshot.skills.items()):
+        aliases[name, skill.version.version].append(alias)
+    return nlu_pb2.ListSkillsResponse(
+        revision=snapshot.revision,
+        skills=[
+            nlu_pb2.ServedVersion(
+                skill=_version_ref(versions[key]),
+                kind=_KINDS[versions[key].kind],
+                label_count=len(versions[key].labels),
+                aliases=aliases[key],
+            )
+            for key in sorted(versions)
+        ],
+        refused=[
+            nlu_pb2.RefusedVersion(skill=_version_ref(each.version), reason=each.reason) for each in snapshot.refused
+        ],
+        backbone=backbone,
+    )
+
+
+def write_version(version: SkillVersion) -> nlu_pb2.GetSkillResponse:
+    """Return the description of one version."""
+    created_at = Timestamp()
+    created_at.FromDatetime(version.created_at)
+    return nlu_pb2.GetSkillResponse(
+        skill=_version_ref(version),
+        kind=_KINDS[version.kind],
+        method=str(version.method),
+        labels=version.labels,
+        metrics=version.metrics,
+        provenance=_provenance(version.provenance),
+        backbone=version.backbone,
+        stored_bytes=version.bytes,
+        created_at=created_at,
+    )
+
+
+def _provenance(provenance: Provenance) -> nlu_pb2.Provenance:
+    training_time = Duration()
+    training_time.FromNanoseconds(round(1e9 * provenance.seconds))
+    return nlu_pb2.Provenance(
+        data_sha256=provenance.data_sha256,
+        rows=provenance.rows,
+        seed=provenance.seed,
+        code_version=provenance.code_version,
+        training_time=training_time,
+    )
+
+
+def _skill_result(result: SkillResult) -> nlu_pb2.SkillResult:
+    answer = result.answer
+    return nlu_pb2.SkillResult(
+        skill=nlu_pb2.SkillVersionRef(name=result.skill, version=result.version, sha256=result.sha256),
+        kind=_KINDS[result.kind],
+        outcome=_OUTCOMES[answer.outcome],
+        intent=nlu_pb2.IntentResult(
+            ranking=[nlu_pb2.Intent(name=each.name, confidence=each.confidence) for each in answer.ranking],
+            in_scope=answer.in_scope,
+        ),
+    )
+
+
+def _version_ref(version: SkillVersion) -> nlu_pb2.SkillVersionRef:
+    return nlu_pb2.SkillVersionRef(name=version.name, version=version.version, sha256=version.sha256)
+
+
+def _check_name(name: str, what: str, field: str) -> None:
+    try:
+        check_name(name, what=what)
+    except InputError as error:
+        raise InputError(str(error), field=field) from error

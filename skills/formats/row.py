@@ -1,0 +1,94 @@
+"""What every format asks of a row: a text and a label within bounds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from skills.errors import DataError
+from skills.parse import MAX_TEXT
+from skills.utterance import Entity, Utterance
+
+MAX_LABEL = 128  # characters
+
+_JSON_TYPES = {bool: "a truth value", int: "a number", float: "a number", list: "a list", dict: "an object"}
+
+
+@dataclass(frozen=True)
+class Place:
+    """A row of a file, 1-based."""
+
+    file: str
+    row: int
+
+    def error(self, message: str, *, field: str = "") -> DataError:
+        """Return the error that names this place."""
+        return DataError(message, file=self.file, row=self.row, field=field)
+
+
+def make_utterance(
+    place: Place, text: object, intent: object, entities: tuple[Entity, ...] = ()
+) -> Utterance:
+    """Return the row as an utterance, white space around text and intent removed.
+
+    Entities must not begin or end with white space.
+
+    Raises:
+        DataError: text or intent is missing, of the wrong type, blank, too long or not valid Unicode.
+    """
+    whole = _string(place, text, "text")
+    stripped = whole.strip()
+    if len(stripped) > MAX_TEXT:
+        raise place.error(
+            f"text has {len(stripped):,} characters, at most {MAX_TEXT:,} are allowed: split it up",
+            field="text",
+        )
+    try:
+        stripped.encode()
+    except UnicodeEncodeError as error:
+        raise place.error(
+            f"text has half a surrogate pair at character {error.start + 1}, which is no character: "
+            "write the character itself or both halves",
+            field="text",
+        ) from error
+    return Utterance(
+        stripped, check_label(place, intent), place.file, place.row, _shifted(entities, _leading(whole))
+    )
+
+
+def check_label(place: Place, value: object, field: str = "intent") -> str:
+    """Return the label without the white space around it.
+
+    Raises:
+        DataError: it is missing, of the wrong type, blank, too long or not printable.
+    """
+    label = _string(place, value, field).strip()
+    if len(label) > MAX_LABEL:
+        raise place.error(
+            f"{field} has {len(label):,} characters, at most {MAX_LABEL} are allowed: shorten {label[:20]!r}",
+            field=field,
+        )
+    if not label.isprintable():
+        raise place.error(
+            f"{field} {label!r} has characters that cannot be printed: remove them", field=field
+        )
+    return label
+
+
+def _string(place: Place, value: object, field: str) -> str:
+    if value is None:
+        raise place.error(f"{field} is missing: every row needs a text and an intent", field=field)
+    if not isinstance(value, str):
+        raise place.error(
+            f"{field} is {_JSON_TYPES[type(value)]}: write it as a string, in quotes", field=field
+        )
+    if not value.strip():
+        raise place.error(f"{field} is blank: fill it in or remove the row", field=field)
+    return value
+
+
+def _leading(text: str) -> int:
+    return len(text) - len(text.lstrip())
+
+
+def _shifted(entities: tuple[Entity, ...], by: int) -> tuple[Entity, ...]:
+    return tuple(replace(each, start=each.start - by, end=each.end - by) for each in entities)

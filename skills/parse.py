@@ -1,0 +1,107 @@
+"""One question to the service and its answer, free of gRPC and of torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from skills.errors import InputError
+from skills.offsets import OffsetUnit
+from skills.skill import SkillKind, SkillRef
+
+MAX_TEXT = 2000  # code points; a dialog turn is rarely over 200, and cost grows with length
+MAX_SKILLS = 64  # asked in one request
+MAX_N_BEST = 100
+
+
+class Outcome(StrEnum):
+    """What became of an utterance."""
+
+    MATCHED = "matched"
+    AMBIGUOUS = "ambiguous"
+    OUT_OF_SCOPE = "out-of-scope"
+    EMPTY_INPUT = "empty-input"
+
+
+@dataclass(frozen=True)
+class ParseRequest:
+    """One utterance and the skills to answer it; no skills means all live ones.
+
+    Raises:
+        InputError: a value is out of bounds; names the field.
+    """
+
+    text: str
+    skills: tuple[SkillRef, ...] = ()
+    request_id: str = ""
+    n_best: int = 5
+    min_confidence: float = 0.0
+    offset_unit: OffsetUnit = OffsetUnit.CODE_POINTS
+
+    def __post_init__(self) -> None:
+        if len(self.text) > MAX_TEXT:
+            raise InputError(
+                f"text has {len(self.text)} characters, at most {MAX_TEXT} are allowed: split it into utterances",
+                field="text",
+            )
+        if len(self.skills) > MAX_SKILLS:
+            raise InputError(
+                f"{len(self.skills)} skills asked, at most {MAX_SKILLS} are allowed", field="skills"
+            )
+        if not 1 <= self.n_best <= MAX_N_BEST:
+            raise InputError(
+                f"n_best is {self.n_best}, allowed are 1 to {MAX_N_BEST}", field="options.n_best"
+            )
+        if not 0.0 <= self.min_confidence <= 1.0:
+            raise InputError(
+                f"min_confidence is {self.min_confidence}, allowed are 0 to 1", field="options.min_confidence"
+            )
+
+
+@dataclass(frozen=True)
+class IntentScore:
+    """A label and the calibrated probability that it is right."""
+
+    name: str
+    confidence: float
+
+
+@dataclass(frozen=True)
+class IntentAnswer:
+    """What an intent skill says of one utterance: ranking best first."""
+
+    outcome: Outcome
+    ranking: tuple[IntentScore, ...]
+    in_scope: float  # probability, [0, 1]
+
+
+@dataclass(frozen=True)
+class SkillResult:
+    """One skill's answer, and exactly which version gave it."""
+
+    skill: str
+    version: int
+    sha256: str
+    kind: SkillKind
+    answer: IntentAnswer
+
+
+@dataclass(frozen=True)
+class Timings:
+    """Where the time of one request went, in microseconds."""
+
+    tokenise_us: int = 0
+    queue_us: int = 0
+    inference_us: int = 0
+    batch_rows: int = 0  # rows of the largest batch that answered
+
+
+@dataclass(frozen=True)
+class ParseResult:
+    """The answer to one request; `read` is the span of the text that the model saw, in the asked unit."""
+
+    request_id: str
+    results: tuple[SkillResult, ...]
+    read: tuple[int, int]
+    backbone: str
+    timings: Timings

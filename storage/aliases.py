@@ -1,0 +1,79 @@
+"""Aliases: movable names for versions, and the history that a rollback reads.
+
+The rollback rule. The history of an alias is a stack of versions: a promotion pushes the version, a
+rollback pops one, a deletion of the skill empties it; promoting the version that the alias names already
+changes nothing. A rollback names the version that is then on top. So two rollbacks in a row go two
+promotions back, and a promotion after a rollback forgets the version that was rolled back.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import Select, select
+from sqlalchemy.orm import Session
+
+from storage.tables import AliasChange, AliasHistoryRow, SkillAliasRow
+
+
+def aliases_of(session: Session, skill_id: int) -> dict[str, int]:
+    """Return the version numbers that the aliases of a skill name, by alias."""
+    rows = session.scalars(_select_aliases(skill_id))
+    return {row.alias: row.version for row in rows}
+
+
+def aliases_by_version(session: Session, skill_id: int | None = None) -> dict[tuple[int, int], list[str]]:
+    """Return the aliases of one skill, or of all, by skill id and version number."""
+    aliases: dict[tuple[int, int], list[str]] = {}
+    for row in session.scalars(_select_aliases(skill_id)):
+        aliases.setdefault((row.skill_id, row.version), []).append(row.alias)
+    return aliases
+
+
+def move_alias(
+    session: Session, skill_id: int, alias: str, to: int, *, kind: AliasChange, at: datetime
+) -> None:
+    """Let an alias, new or not, name version `to`, and record it."""
+    row = session.get(SkillAliasRow, (skill_id, alias))
+    if row is not None and row.version == to:
+        return
+    move = AliasHistoryRow(skill_id=skill_id, alias=alias, to_version=to, at=at, kind=str(kind))
+    if row is None:
+        session.add(SkillAliasRow(skill_id=skill_id, alias=alias, version=to))
+    else:
+        move.from_version, row.version = row.version, to
+    session.add(move)
+    session.flush()
+
+
+def remove_aliases(session: Session, skill_id: int, at: datetime) -> None:
+    """Remove all aliases of a skill, and record it."""
+    for row in session.scalars(_select_aliases(skill_id)).all():
+        kind = str(AliasChange.DELETE)
+        session.add(
+            AliasHistoryRow(skill_id=skill_id, alias=row.alias, from_version=row.version, at=at, kind=kind)
+        )
+        session.delete(row)
+
+
+def version_before(session: Session, skill_id: int, alias: str) -> int | None:
+    """Return the version that a rollback of an alias goes to; None when there is none."""
+    moves = session.execute(
+        select(AliasHistoryRow.kind, AliasHistoryRow.to_version)
+        .where(AliasHistoryRow.skill_id == skill_id, AliasHistoryRow.alias == alias)
+        .order_by(AliasHistoryRow.id)
+    )
+    named: list[int] = []
+    for kind, to in moves:
+        if kind == AliasChange.PROMOTE and to is not None:
+            named.append(to)
+        elif kind == AliasChange.ROLLBACK:
+            named.pop()
+        else:
+            named.clear()
+    return named[-2] if len(named) > 1 else None
+
+
+def _select_aliases(skill_id: int | None) -> Select[SkillAliasRow]:
+    wanted = select(SkillAliasRow).order_by(SkillAliasRow.alias)
+    return wanted if skill_id is None else wanted.where(SkillAliasRow.skill_id == skill_id)

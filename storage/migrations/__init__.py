@@ -1,0 +1,1 @@
+"""Alembic's scripts; a package only so that a wheel carries them."""

@@ -1,0 +1,143 @@
+"""Skill versions between the domain and their rows."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any, TypeAlias
+
+from sqlalchemy import Row, Select, func, select
+from sqlalchemy.orm import Session
+
+from skills.errors import InputError, SkillRefusedError
+from skills.skill import Calibration, Method, Provenance, SkillDraft, SkillKind, SkillVersion
+from storage.aliases import aliases_by_version
+from storage.tables import BlobRow, SkillRow, SkillVersionRow
+
+VersionSelect: TypeAlias = Select[SkillVersionRow, str, str, int]
+
+logger = logging.getLogger(__name__)
+
+
+def select_versions() -> VersionSelect:
+    """Select all versions of skills that are not deleted, with name, kind and blob size, without the blob."""
+    return (
+        select(SkillVersionRow, SkillRow.name, SkillRow.kind, func.coalesce(BlobRow.size, 0))
+        .join(SkillRow, SkillRow.id == SkillVersionRow.skill_id)
+        .join(BlobRow, BlobRow.sha256 == SkillVersionRow.sha256, isouter=True)  # a lost blob hides no version
+        .where(SkillRow.deleted_at.is_(None))
+    )
+
+
+def read_versions(session: Session, wanted: VersionSelect) -> list[SkillVersion]:
+    """Return the selected versions; leaves out, and logs, those that this program cannot read."""
+    found = []
+    aliases = aliases_by_version(session)
+    for row in session.execute(wanted):
+        try:
+            found.append(_from_row(row, aliases))
+        except SkillRefusedError as error:
+            logger.warning("%s", error)
+    return found
+
+
+def read_version(session: Session, skill_id: int, number: int) -> SkillVersion:
+    """Return one version that exists.
+
+    Raises:
+        SkillRefusedError: this program cannot read it.
+    """
+    wanted = select_versions().where(SkillVersionRow.skill_id == skill_id, SkillVersionRow.number == number)
+    return _from_row(session.execute(wanted).one(), aliases_by_version(session, skill_id))
+
+
+def add_version(session: Session, skill_id: int, draft: SkillDraft, at: datetime) -> int:
+    """Store a draft as the skill's next version and return its number."""
+    highest = session.scalar(
+        select(func.max(SkillVersionRow.number)).where(SkillVersionRow.skill_id == skill_id)
+    )
+    row = SkillVersionRow(
+        skill_id=skill_id,
+        number=(highest or 0) + 1,
+        method=str(draft.method),
+        labels=list(draft.labels),
+        backbone=draft.backbone,
+        head=draft.head,
+        calibration=asdict(draft.calibration),
+        metrics=draft.metrics,
+        provenance=asdict(draft.provenance),
+        sha256=_add_blob(session, draft.tensors),
+        created_at=at,
+    )
+    session.add(row)
+    session.flush()
+    number = row.number
+    session.expire(row)  # who reads it in this transaction gets what is stored, not the draft's own objects
+    return number
+
+
+def check_json(draft: SkillDraft) -> None:
+    """Check that a draft's settings and numbers can be stored on any database.
+
+    Raises:
+        InputError: one is not JSON, or is NaN or infinite.
+    """
+    parts: dict[str, Any] = {
+        "head": draft.head,
+        "calibration": asdict(draft.calibration),
+        "metrics": draft.metrics,
+        "provenance": asdict(draft.provenance),
+    }
+    for field, value in parts.items():
+        try:
+            json.dumps(value, allow_nan=False)
+        except (TypeError, ValueError) as error:
+            raise InputError(
+                f"{field} of skill {draft.name!r} cannot be stored as JSON ({error}): "
+                "use strings, finite numbers, lists and dictionaries, and leave out what is not a number",
+                field=field,
+            ) from error
+
+
+def _add_blob(session: Session, data: bytes) -> str:
+    sha256 = hashlib.sha256(data).hexdigest()
+    stored = session.get(BlobRow, sha256)
+    if stored is None:
+        session.add(BlobRow(sha256=sha256, size=len(data), data=data))
+    elif stored.data != data:  # it was corrupted: publishing it again repairs it
+        stored.data, stored.size = data, len(data)
+    session.flush()
+    return sha256
+
+
+def _from_row(
+    row: Row[SkillVersionRow, str, str, int], aliases: dict[tuple[int, int], list[str]]
+) -> SkillVersion:
+    version, name, kind, size = row
+    try:
+        calibration = dict(version.calibration)
+        calibration["scope_weights"] = tuple(calibration["scope_weights"])
+        return SkillVersion(
+            name=name,
+            version=version.number,
+            kind=SkillKind(kind),
+            method=Method(version.method),
+            labels=tuple(version.labels),
+            backbone=version.backbone,
+            head=version.head,
+            calibration=Calibration(**calibration),
+            metrics=version.metrics,
+            provenance=Provenance(**version.provenance),
+            sha256=version.sha256,
+            bytes=size,
+            created_at=version.created_at,
+            aliases=tuple(aliases.get((version.skill_id, version.number), ())),
+        )
+    except (KeyError, TypeError, ValueError) as error:  # written by a newer program, or by hand
+        raise SkillRefusedError(
+            f"skill version {name}@{version.number} cannot be read by this program ({error}): "
+            "upgrade softspoken, or train and publish it again"
+        ) from error

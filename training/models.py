@@ -1,0 +1,169 @@
+"""The two trainable prompts, behind one interface: rows in, features out, gradients only into the prompt.
+
+Shapes: B rows, L tokens, P prompt vectors, N top layers, D model size, H*K attention width.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from nlu.backbone import Backbone
+from nlu.encoder import Encoder
+from nlu.prompt import Prompt
+
+CACHE_BYTES = 3 << 30  # of trunk states kept in memory; above it they are computed again for each batch
+EVALUATION_ROWS = 64  # rows of one forward pass without gradients
+
+TokenIds = tuple[int, ...]
+
+
+class PromptedEncoder(ABC):
+    """A frozen encoder with one trainable prompt over a fixed list of tokenised rows."""
+
+    width: int  # D
+
+    def __init__(self, rows: Sequence[TokenIds]) -> None:
+        self.rows = rows
+
+    @abstractmethod
+    def parameters(self) -> list[nn.Parameter]:
+        """The prompt's parameters."""
+
+    @abstractmethod
+    def features(self, indices: Sequence[int]) -> Tensor:
+        """Return (B, D) unit-length mean-pooled features of the rows at `indices`, with gradients."""
+
+    @abstractmethod
+    def prompt(self) -> Prompt:
+        """Return a copy of the prompt as it is now."""
+
+    @torch.no_grad()
+    def reset(self, start: Prompt) -> None:
+        """Put the prompt back to an earlier state."""
+        for parameter, values in zip(self.parameters(), start.arrays(), strict=True):
+            parameter.copy_(torch.from_numpy(values))
+
+    @torch.no_grad()
+    def all_features(self, indices: Sequence[int]) -> Tensor:
+        """Return the features of many rows, in their order, without gradients."""
+        order = sorted(range(len(indices)), key=lambda i: len(self.rows[indices[i]]))
+        parts, places = [], []
+        for start in range(0, len(order), EVALUATION_ROWS):
+            chunk = order[start : start + EVALUATION_ROWS]
+            parts.append(self.features([indices[i] for i in chunk]))
+            places += chunk
+        features = torch.cat(parts)
+        return features[torch.argsort(torch.tensor(places))]
+
+
+class DeepPrompted(PromptedEncoder):
+    """Keys and values above the fork (P-Tuning v2). The trunk's output of each row is computed only once."""
+
+    def __init__(self, encoder: Encoder, rows: Sequence[TokenIds], *, prompt_length: int, seed: int) -> None:
+        super().__init__(rows)
+        self.width = encoder.shape.d_model
+        self._encoder = encoder
+        size = sum(map(len, rows)) * encoder.shape.d_model * 4
+        self._trunk_states = self._all_trunk_states() if size <= CACHE_BYTES else None
+        self._prompt = nn.Parameter(self._initial_prompt(prompt_length, torch.Generator().manual_seed(seed)))
+
+    def parameters(self) -> list[nn.Parameter]:
+        return [self._prompt]
+
+    def features(self, indices: Sequence[int]) -> Tensor:
+        hidden, mask = self._trunk(indices)
+        prompt = self._prompt.expand(len(indices), *self._prompt.shape)
+        return _pooled(self._encoder.top(hidden, mask, prompt), mask)
+
+    def prompt(self) -> Prompt:
+        return Prompt(deep=self._prompt.detach().clone().numpy())
+
+    def _trunk(self, indices: Sequence[int]) -> tuple[Tensor, Tensor]:
+        """Return trunk states (B, L, D) and their mask (B, L)."""
+        if self._trunk_states is None:
+            return self._run_trunk(indices)
+        states = [self._trunk_states[i] for i in indices]
+        return nn.utils.rnn.pad_sequence(states, batch_first=True), _mask([len(state) for state in states])
+
+    @torch.no_grad()
+    def _run_trunk(self, indices: Sequence[int]) -> tuple[Tensor, Tensor]:
+        token_ids, mask = _padded([self.rows[i] for i in indices])
+        return self._encoder.trunk(self._encoder.embedding(token_ids), mask), mask
+
+    def _all_trunk_states(self) -> list[Tensor]:
+        states: dict[int, Tensor] = {}
+        order = sorted(range(len(self.rows)), key=lambda i: len(self.rows[i]))
+        for start in range(0, len(order), EVALUATION_ROWS):
+            chunk = order[start : start + EVALUATION_ROWS]
+            hidden, _ = self._run_trunk(chunk)
+            states |= {i: hidden[j, : len(self.rows[i])].clone() for j, i in enumerate(chunk)}
+        return [states[i] for i in range(len(self.rows))]
+
+    @torch.no_grad()
+    def _initial_prompt(self, length: int, generator: torch.Generator) -> Tensor:
+        """Return (N, 2, P, H*K): the frozen keys and values of P random tokens of the rows, layer by layer."""
+        picked = torch.randperm(len(self.rows), generator=generator)[: max(8, length)].tolist()
+        hidden, mask = self._trunk(picked)
+        tokens = torch.randint(int(mask.sum()), (length,), generator=generator)
+        return torch.stack(
+            [
+                torch.stack([keys[mask][tokens], values[mask][tokens]])
+                for keys, values in self._encoder.keys_and_values(hidden, mask)
+            ]
+        )
+
+
+class SoftPrompted(PromptedEncoder):
+    """PEFT's prompt tuning of T5's encoder (Lester et al. 2021): embeddings before the input."""
+
+    def __init__(self, backbone: Backbone, rows: Sequence[TokenIds], *, prompt_length: int) -> None:
+        super().__init__(rows)
+        from peft import PromptTuningConfig, TaskType, get_peft_model
+
+        self.width = backbone.shape.d_model
+        config = PromptTuningConfig(
+            task_type=TaskType.FEATURE_EXTRACTION,
+            num_virtual_tokens=prompt_length,
+            base_model_name_or_path=backbone.name,
+        )
+        self._model: Any = get_peft_model(backbone.encoder_transformer(), config)
+        self._model.eval()
+
+    def parameters(self) -> list[nn.Parameter]:
+        return [parameter for parameter in self._model.parameters() if parameter.requires_grad]
+
+    def features(self, indices: Sequence[int]) -> Tensor:
+        token_ids, mask = _padded([self.rows[i] for i in indices])
+        states = self._model(input_ids=token_ids, attention_mask=mask.long()).last_hidden_state
+        return _pooled(states[:, -token_ids.shape[1] :], mask)
+
+    def prompt(self) -> Prompt:
+        embeddings: Tensor = self._model.get_prompt_embedding_to_save(self._model.active_adapter)
+        return Prompt(soft=embeddings.detach().clone().float().numpy())
+
+    def save(self, directory: Path) -> None:
+        """Write a PEFT checkpoint."""
+        self._model.save_pretrained(str(directory), safe_serialization=True)
+
+
+def _pooled(states: Tensor, mask: Tensor) -> Tensor:
+    """Mean over the tokens of (B, L, D), at unit length: what `nlu.head.pooled` does for one row."""
+    weights = mask[..., None].to(states.dtype)
+    return F.normalize((states * weights).sum(1) / weights.sum(1), dim=-1)
+
+
+def _padded(rows: Sequence[TokenIds]) -> tuple[Tensor, Tensor]:
+    """Return token ids (B, L) and their mask (B, L)."""
+    ids = nn.utils.rnn.pad_sequence([torch.tensor(row) for row in rows], batch_first=True)
+    return ids, _mask([len(row) for row in rows])
+
+
+def _mask(lengths: Sequence[int]) -> Tensor:
+    return torch.arange(max(lengths)) < torch.tensor(lengths)[:, None]

@@ -1,0 +1,177 @@
+"""From a data set to a skill draft: tune, calibrate, and learn the held-out rows too where there are few."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from importlib.metadata import PackageNotFoundError, version
+
+import numpy as np
+import torch
+
+from nlu.backbone import Backbone
+from nlu.head import IntentHead
+from nlu.lexical import LexicalExpert
+from nlu.loaded import pack_skill
+from nlu.parser import tokenise
+from nlu.prompt import Floats
+from skills.dataset import Dataset, data_sha256
+from skills.skill import OUT_OF_SCOPE_LABEL, Calibration, Method, Provenance, SkillDraft, SkillKind
+from skills.utterance import Utterance
+from training.calibration import calibrate
+from training.config import TuningConfig
+from training.evaluation import Evaluation, judge
+from training.loop import Progress, Rows, Tuned, tune
+from training.models import DeepPrompted, PromptedEncoder, SoftPrompted
+
+OnProgress = Callable[[str, Progress], None]  # the run's name ("tune", "refit") and where it is
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A draft for the catalog, and how it did on the held-out rows."""
+
+    draft: SkillDraft
+    held_out: Evaluation
+    refitted: bool  # whether the stored skill has since learned the held-out rows as well
+
+
+def train_intents(
+    name: str,
+    dataset: Dataset,
+    backbone: Backbone,
+    config: TuningConfig,
+    *,
+    refit: bool | None = None,
+    on_progress: OnProgress = lambda run, progress: None,
+) -> Trained:
+    """Train an intent skill.
+
+    Args:
+        name: of the skill.
+        dataset: rows to train on and held-out rows; the latter choose the best state and calibrate it.
+        refit: train once more on all rows, held-out ones included; None: as `config.refit_rows` says.
+    """
+    start = time.monotonic()
+    torch.manual_seed(config.seed)
+    texts = _Texts(dataset)
+    encoder = _prompted(backbone, texts.all, config)
+    untrained = encoder.prompt()
+    train, dev = texts.rows(dataset.train, names=config.label_names), texts.rows(dataset.dev)
+    tuned = tune(encoder, train, dev, config, on_progress=lambda progress: on_progress("tune", progress))
+    lexical = texts.lexical(train) if config.lexical else None
+    head = IntentHead(dataset.labels, tuned.prototypes, config.scale, lexical, 0.0, Calibration())
+    head, held_out = _calibrated(head, encoder, texts, dataset, config)
+    refitted = len(train.indices) < config.refit_rows if refit is None else refit
+    if refitted:
+        everything = texts.rows((*dataset.train, *dataset.dev), names=config.label_names)
+        encoder.reset(untrained)
+        tuned = tune(
+            encoder, everything, None, config, on_progress=lambda progress: on_progress("refit", progress)
+        )
+        lexical = texts.lexical(everything) if head.lexical else None
+        head = replace(head, prototypes=tuned.prototypes, lexical=lexical)
+    provenance = Provenance(
+        data_sha256=data_sha256((*dataset.train, *dataset.dev)),
+        rows=len(dataset.train) + len(dataset.dev),
+        seed=config.seed,
+        config=config.model_dump(mode="json"),
+        code_version=_code_version(),
+        seconds=round(time.monotonic() - start, 1),
+    )
+    draft = SkillDraft(
+        name=name,
+        kind=SkillKind.INTENT,
+        method=config.method,
+        labels=dataset.labels,
+        backbone=backbone.fingerprint,
+        head={"scale": head.scale, "lexical_weight": head.lexical_weight},
+        calibration=head.calibration,
+        metrics=held_out.metrics.as_flat_dict(),
+        provenance=provenance,
+        tensors=pack_skill(tuned.prompt, head),
+    )
+    return Trained(draft, held_out, refitted)
+
+
+class _Texts:
+    """Every text of a data set once, in one list that the encoder's rows follow."""
+
+    def __init__(self, dataset: Dataset) -> None:
+        self.labels = {label: index for index, label in enumerate(dataset.labels)}
+        self.names = [label_name(label) for label in dataset.labels]
+        self.oos = [*dataset.train_oos, *dataset.dev_oos]
+        utterances = [row.text for row in (*dataset.train, *dataset.dev)]
+        self.all = list(dict.fromkeys([*utterances, *self.names, *self.oos]))
+        self._place = {text: index for index, text in enumerate(self.all)}
+
+    def indices(self, texts: Sequence[str]) -> list[int]:
+        """Return the places of texts in the list."""
+        return [self._place[text] for text in texts]
+
+    def rows(self, utterances: Sequence[Utterance], *, names: bool = False) -> Rows:
+        """Return labeled rows; with `names`, each label's name is a row of that label."""
+        texts = [row.text for row in utterances] + (self.names if names else [])
+        labels = [self.labels[row.intent] for row in utterances] + (list(range(len(self.names))) if names else [])
+        return Rows(self.indices(texts), np.array(labels))
+
+    def lexical(self, rows: Rows) -> LexicalExpert:
+        """Return the n-gram expert of labeled rows."""
+        return LexicalExpert.fit([self.all[i] for i in rows.indices], rows.labels.tolist(), len(self.labels))
+
+
+def label_name(label: str) -> str:
+    """Return a label in words: `card_arrival` and `CardArrival` are both `card arrival`."""
+    spaced = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", label)
+    return re.sub(r"[^\w]+|_+", " ", spaced).strip().lower() or label
+
+
+def _prompted(backbone: Backbone, texts: Sequence[str], config: TuningConfig) -> PromptedEncoder:
+    rows = [tokenise(backbone, text).ids for text in texts]
+    if config.method is Method.SOFT_PROMPT:
+        return SoftPrompted(backbone, rows, prompt_length=config.prompt_length)
+    return DeepPrompted(backbone.encoder(), rows, prompt_length=config.prompt_length, seed=config.seed)
+
+
+def _calibrated(
+    head: IntentHead, encoder: PromptedEncoder, texts: _Texts, dataset: Dataset, config: TuningConfig
+) -> tuple[IntentHead, Evaluation]:
+    """Calibrate on the held-out rows and all out-of-scope rows, and measure there."""
+    held_out = [row.text for row in dataset.dev]
+    features = _features(encoder, texts.indices(held_out))
+    oos_features = _features(encoder, texts.indices(texts.oos))
+    head = calibrate(
+        head,
+        cosines=features @ head.prototypes.T,
+        lexical=_lexical(head, held_out),
+        labels=texts.rows(dataset.dev).labels,
+        oos_cosines=oos_features @ head.prototypes.T,
+        oos_lexical=_lexical(head, texts.oos),
+        in_scope_kept=config.in_scope_kept,
+    )
+    judged = [*held_out, *texts.oos]
+    expected = [row.intent for row in dataset.dev] + [OUT_OF_SCOPE_LABEL] * len(texts.oos)
+    return head, judge(head, head.predict(judged, np.concatenate([features, oos_features])), judged, expected)
+
+
+def _features(encoder: PromptedEncoder, indices: Sequence[int]) -> Floats:
+    if not indices:
+        return np.zeros((0, encoder.width), np.float32)
+    features: Floats = encoder.all_features(indices).numpy()
+    return features
+
+
+def _lexical(head: IntentHead, texts: Sequence[str]) -> Floats:
+    """Return (texts, labels) scores of the n-gram expert, zero without one."""
+    if head.lexical is None or not texts:
+        return np.zeros((len(texts), len(head.labels)), np.float32)
+    return np.stack([head.lexical.scores(text) for text in texts])
+
+
+def _code_version() -> str:
+    try:
+        return version("softspoken")
+    except PackageNotFoundError:  # a source tree that is not installed
+        return "unknown"
