@@ -42,7 +42,9 @@ class _Waiting:
 class Batcher:
     """Owns the engine's thread. `submit` is safe from any thread; `close` finishes what was accepted."""
 
-    def __init__(self, engine: Engine, *, batch_tokens: int = BATCH_TOKENS, queue_rows: int = QUEUE_ROWS) -> None:
+    def __init__(
+        self, engine: Engine, *, batch_tokens: int = BATCH_TOKENS, queue_rows: int = QUEUE_ROWS
+    ) -> None:
         self._engine = engine
         self._batch_tokens = batch_tokens
         self._queue_rows = queue_rows
@@ -88,7 +90,7 @@ class Batcher:
     def _admit(self, rows: int) -> None:
         if rows > self._queue_rows:
             raise InputError(
-                f"{rows} skills asked of one text, but the queue holds {self._queue_rows} rows: name fewer skills",
+                f"{rows} skills are asked, but the queue holds {self._queue_rows} rows: name fewer skills",
                 field="skills",
             )
         if len(self._queue) + rows > self._queue_rows:

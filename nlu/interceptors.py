@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import re
 import time
@@ -25,7 +24,13 @@ logger = logging.getLogger(__name__)
 Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
 
-_request_id: ContextVar[str] = ContextVar("request_id", default="")  # each call runs in a task of its own
+_MAKERS: dict[str, Callable[..., Handler]] = {
+    "unary_unary": grpc.unary_unary_rpc_method_handler,
+    "unary_stream": grpc.unary_stream_rpc_method_handler,
+    "stream_unary": grpc.stream_unary_rpc_method_handler,
+    "stream_stream": grpc.stream_stream_rpc_method_handler,
+}
+_request_id: ContextVar[str] = ContextVar("request_id", default="")  # every call runs in a task of its own
 
 
 def current_request_id() -> str:
@@ -57,34 +62,26 @@ class CallBoundary(grpc.aio.ServerInterceptor):
         method = handler_call_details.method
         if handler is None or not method.startswith(self._services):
             return handler
-        return _bounded_streams(handler, method) if handler.response_streaming else _bounded_unary(handler, method)
+        return _bounded(handler, method)
 
 
-def _bounded_unary(handler: Any, method: str) -> Handler:
-    behaviour = handler.stream_unary if handler.request_streaming else handler.unary_unary
-    make = grpc.stream_unary_rpc_method_handler if handler.request_streaming else grpc.unary_unary_rpc_method_handler
+def _bounded(handler: Any, method: str) -> Handler:
+    """Wrap a handler whose method is a coroutine; streams write with `context.write`.
+
+    (An asynchronous generator's clean-up would have to wait for the garbage collector after its caller left.)
+    """
+    kind = f"{_stream(handler.request_streaming)}_{_stream(handler.response_streaming)}"
+    behaviour = getattr(handler, kind)
 
     async def answer(request: Any, context: Context) -> Any:
         async with _boundary(method, request, context):
             return await behaviour(request, context)
 
-    return make(answer, handler.request_deserializer, handler.response_serializer)
+    return _MAKERS[kind](answer, handler.request_deserializer, handler.response_serializer)
 
 
-def _bounded_streams(handler: Any, method: str) -> Handler:
-    behaviour = handler.stream_stream if handler.request_streaming else handler.unary_stream
-    make = grpc.stream_stream_rpc_method_handler if handler.request_streaming else grpc.unary_stream_rpc_method_handler
-
-    async def answer(request: Any, context: Context) -> None:
-        async with _boundary(method, request, context):
-            responses = behaviour(request, context)
-            try:  # written here, not yielded: a caller who leaves ends the method's own clean-up at once
-                async for response in responses:
-                    await context.write(response)
-            finally:
-                await responses.aclose()
-
-    return make(answer, handler.request_deserializer, handler.response_serializer)
+def _stream(streaming: bool) -> str:
+    return "stream" if streaming else "unary"
 
 
 @asynccontextmanager
@@ -103,11 +100,11 @@ async def _boundary(method: str, request: Any, context: Context) -> AsyncIterato
     except Exception as error:
         status = _status_of(error)
         outcome = status.code
-        trailers = ((REQUEST_ID_METADATA, identity), *status.trailing_metadata())
-        await context.abort(status.code, status.message, trailers)
+        trailers = status.trailing_metadata()
+        await context.abort(status.code, status.message, ((REQUEST_ID_METADATA, identity), *trailers))
     finally:
-        milliseconds = 1e3 * (time.perf_counter() - start)
-        logger.info("%s %s %.1f ms, request %s", method.rpartition("/")[2], outcome.name, milliseconds, identity)
+        name, elapsed = method.rpartition("/")[2], 1e3 * (time.perf_counter() - start)
+        logger.info("%s %s %.1f ms, request %s", name, outcome.name, elapsed, identity)
 
 
 def _status_of(error: Exception) -> Status:
@@ -120,7 +117,7 @@ def _status_of(error: Exception) -> Status:
 
 
 def _identify(request: Any, context: Context) -> str:
-    """Return the caller's id, from the metadata or from the request, if it is fit for a log; else a new one."""
+    """Return the caller's id, of the metadata or the request, if it is fit for a log; else a new one."""
     given = [value for key, value in context.invocation_metadata() or () if key == REQUEST_ID_METADATA]
     for candidate in (*given, getattr(request, "request_id", "")):
         if isinstance(candidate, str) and REQUEST_ID.fullmatch(candidate):

@@ -26,6 +26,11 @@ class Prompt:
         """S, in positions that count as tokens."""
         return 0 if self.soft is None else len(self.soft)
 
+    @property
+    def length(self) -> int:
+        """Number of prompt vectors."""
+        return self.soft_length if self.deep is None else self.deep.shape[2]
+
     def arrays(self) -> list[Floats]:
         """The vectors that it has."""
         return [array for array in (self.deep, self.soft) if array is not None]

@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from nlu.backbone import Backbone
@@ -53,7 +54,7 @@ class Registry:
         self._warm_up = warm_up
         self._pinned: OrderedDict[tuple[str, int], LoadedSkill] = OrderedDict()
         self._changed = asyncio.Event()
-        self._closed = False
+        self._closing = asyncio.Event()
         self.snapshot = Snapshot()
 
     def refresh(self) -> bool:
@@ -108,21 +109,22 @@ class Registry:
         return pinned
 
     async def poll(self, seconds: float = POLL_SECONDS) -> None:
-        """Refresh for ever; a catalog that cannot be reached is logged, and serving goes on."""
-        while True:
+        """Refresh until `close`; a catalog that cannot be reached is logged, and serving goes on."""
+        while not self._closing.is_set():
             try:
                 if await asyncio.to_thread(self.refresh):
                     self._pinned.clear()  # a deleted version must not outlive the change
                     self._changed.set()
                     self._changed = asyncio.Event()
             except CatalogError as error:
-                logger.warning("catalog not read, serving goes on with revision %d: %s", self.snapshot.revision, error)
-            await asyncio.sleep(seconds)
+                logger.warning("catalog not read, serving revision %d: %s", self.snapshot.revision, error)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._closing.wait(), seconds)
 
     async def watch(self) -> AsyncIterator[Snapshot]:
         """Yield the snapshot now and after every swap, until `close`."""
         sent: Snapshot | None = None
-        while not self._closed:
+        while not self._closing.is_set():
             if self.snapshot is sent:
                 await self._changed.wait()
             else:
@@ -130,8 +132,8 @@ class Registry:
                 yield sent
 
     def close(self) -> None:
-        """End all watches; what is served stays served."""
-        self._closed = True
+        """End the polling and all watches; what is served stays served."""
+        self._closing.set()
         self._changed.set()
 
     def _load(self, version: SkillVersion) -> LoadedSkill:
@@ -148,5 +150,5 @@ class Registry:
 
     def _unknown(self, ref: SkillRef) -> str:
         names = sorted({name for name, _ in self.snapshot.skills})
-        served = f"{len(names)} skills are served, such as {', '.join(names[:5])}" if names else "no skill is served"
+        served = f"{len(names)} are served, such as {', '.join(names[:5])}" if names else "none is served"
         return f"no skill {ref}: {served}; train or promote it, or ask ListSkills for the names"

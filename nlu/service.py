@@ -6,6 +6,7 @@ import asyncio
 import time
 import uuid
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 
 from nlu.backbone import Backbone
@@ -17,7 +18,7 @@ from nlu.wire import read_ref, read_request, write_result, write_snapshot, write
 from skills.errors import InputError, NotReadyError
 
 MAX_BATCH = 256  # items of one BatchParse
-IN_FLIGHT = 64  # items of one call that wait for the engine at a time: it fills a batch and leaves others room
+IN_FLIGHT = 64  # items of one call that wait for the engine at a time: enough for a batch, and fair to others
 
 
 @dataclass(frozen=True)
@@ -30,62 +31,112 @@ class Service:
 
 
 class NluServicer(nlu_pb2_grpc.NluServiceServicer):
-    """Refuses calls with NotReadyError until `start`, and lets streams end after `stop`."""
+    """The methods are as the .proto says; they raise NotReadyError until `start`, and `stop` ends streams."""
 
     def __init__(self) -> None:
         self._service: Service | None = None
-        self._stopping = asyncio.Event()
+        self._stopping = False
+        self._reading: set[asyncio.Timeout] = set()
 
     def start(self, service: Service) -> None:
         """Answer from now on."""
         self._service = service
 
     def stop(self) -> None:
-        """End the watches, and read no more from streams; what was read is answered."""
-        self._stopping.set()
+        """End watches, and read no more from streams; what was read is answered."""
+        self._stopping = True
+        for reading in self._reading:
+            reading.reschedule(0)
         if self._service is not None:
             self._service.registry.close()
 
     async def Parse(self, request: nlu_pb2.ParseRequest, context: Context) -> nlu_pb2.ParseResponse:
         return await self._parse(request, _deadline(context), request_id=current_request_id())
 
-    async def BatchParse(self, request: nlu_pb2.BatchParseRequest, context: Context) -> nlu_pb2.BatchParseResponse:
+    async def BatchParse(
+        self, request: nlu_pb2.BatchParseRequest, context: Context
+    ) -> nlu_pb2.BatchParseResponse:
+        self._running()
         if len(request.requests) > MAX_BATCH:
             raise InputError(
                 f"{len(request.requests)} requests in one batch, at most {MAX_BATCH} are allowed: "
                 "send several batches, or use StreamParse",
                 field="requests",
             )
-        self._running()
         deadline = _deadline(context)
         slots = asyncio.Semaphore(IN_FLIGHT)
 
-        async def item(message: nlu_pb2.ParseRequest) -> nlu_pb2.BatchParseItem:
+        async def answer(message: nlu_pb2.ParseRequest) -> nlu_pb2.BatchParseItem:
             async with slots:
                 return await item_of(self._parse(message, deadline))
 
-        return nlu_pb2.BatchParseResponse(items=await asyncio.gather(*map(item, request.requests)))
+        return nlu_pb2.BatchParseResponse(items=await asyncio.gather(*map(answer, request.requests)))
 
     async def StreamParse(
         self, requests: AsyncIterator[nlu_pb2.StreamParseRequest], context: Context
-    ) -> AsyncIterator[nlu_pb2.StreamParseResponse]:
+    ) -> None:
         self._running()
         deadline = _deadline(context)
-        stopping = asyncio.create_task(self._stopping.wait())
-        reading: asyncio.Task[nlu_pb2.StreamParseRequest | None] | None = asyncio.create_task(_next(requests))
-        answering: set[asyncio.Task[nlu_pb2.StreamParseResponse]] = set()
-        index = 0
-        try:
-            while reading or answering:
-                waiting: set[asyncio.Task[object]] = {*answering}
-                if reading and len(answering) < IN_FLIGHT:
-                    waiting |= {reading, stopping}
-                done, _ = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
-                for task in answering & done:
-                    answering.discard(task)
-                    yield task.result()
-                if reading in done and stopping not in done:
-        ...
-        finally:
-            for task in (...):
-                task.cancel()
+        slots = asyncio.Semaphore(IN_FLIGHT)
+        writing = asyncio.Lock()  # gRPC takes one message at a time
+
+        async def answer(index: int, message: nlu_pb2.ParseRequest) -> None:
+            request_id = message.request_id or uuid.uuid4().hex
+            item = await item_of(self._parse(message, deadline, request_id=request_id))
+            response = nlu_pb2.StreamParseResponse(request_id=request_id, index=index, item=item)
+            async with writing:
+                await context.write(response)
+            slots.release()
+
+        async with asyncio.TaskGroup() as answers, self._until_stopping() as reading:
+            index = 0
+            async for message in requests:
+                await slots.acquire()
+                answers.create_task(answer(index, message.request))
+                index += 1
+        if reading.expired():
+            raise NotReadyError("the server is stopping: send what was not answered to another one")
+
+    async def ListSkills(
+        self, request: nlu_pb2.ListSkillsRequest, context: Context
+    ) -> nlu_pb2.ListSkillsResponse:
+        service = self._running()
+        return write_snapshot(service.registry.snapshot, service.backbone.fingerprint)
+
+    async def GetSkill(self, request: nlu_pb2.GetSkillRequest, context: Context) -> nlu_pb2.GetSkillResponse:
+        skill = await self._running().registry.resolve(read_ref(request.skill, field="skill"))
+        return write_version(skill.version)
+
+    async def WatchSkills(self, request: nlu_pb2.WatchSkillsRequest, context: Context) -> None:
+        service = self._running()
+        async for snapshot in service.registry.watch():
+            skills = write_snapshot(snapshot, service.backbone.fingerprint)
+            await context.write(nlu_pb2.WatchSkillsResponse(skills=skills))
+
+    async def _parse(
+        self, message: nlu_pb2.ParseRequest, deadline: float | None, *, request_id: str = ""
+    ) -> nlu_pb2.ParseResponse:
+        request = read_request(message, request_id=request_id)
+        return write_result(await self._running().parser.parse(request, deadline=deadline))
+
+    def _running(self) -> Service:
+        if self._service is None:
+            raise NotReadyError("the server is loading its model: try again in a few seconds")
+        return self._service
+
+    @asynccontextmanager
+    async def _until_stopping(self) -> AsyncIterator[asyncio.Timeout]:
+        """Leave the block early when the server stops; the timeout has then expired."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(0 if self._stopping else None) as block:
+                self._reading.add(block)
+                try:
+                    yield block
+                finally:
+                    self._reading.discard(block)
+
+
+def _deadline(context: Context) -> float | None:
+    """Return the caller's deadline in `time.monotonic()` seconds."""
+    remaining: float | None = context.time_remaining()
+    return None if remaining is None else time.monotonic() + remaining

@@ -26,7 +26,7 @@ ITEM_STATUS_METADATA = "softspoken-status-bin"
 MESSAGE_BYTES = 1000  # of UTF-8; a message travels three times in the trailers, which may have 8 KB
 
 _DETAILS_METADATA = "grpc-status-details-bin"  # fixed by grpc
-_TABLE: dict[type[BaseException], tuple[grpc.StatusCode, str]] = {
+_TABLE: dict[type, tuple[grpc.StatusCode, str]] = {
     UnknownSkillError: (grpc.StatusCode.NOT_FOUND, "UNKNOWN_SKILL"),
     InputError: (grpc.StatusCode.INVALID_ARGUMENT, ""),
     SkillRefusedError: (grpc.StatusCode.FAILED_PRECONDITION, "SKILL_REFUSED"),
@@ -37,8 +37,8 @@ _TABLE: dict[type[BaseException], tuple[grpc.StatusCode, str]] = {
 }
 _FAULT = (grpc.StatusCode.INTERNAL, "")
 # Errors whose own message is for the operator, not for the caller: it stays in the log.
-_PUBLIC_MESSAGES = {
-    CatalogError: "the catalog cannot be read now, so only skills that are already loaded are served: try again",
+_PUBLIC_MESSAGES: dict[type, str] = {
+    CatalogError: "the catalog cannot be read now; skills that are already loaded are served: try again",
     TimeoutError: "the deadline passed before the answer was there: allow more time, or send less at once",
 }
 
@@ -54,8 +54,8 @@ class Status:
     retry_after: float | None = None
 
     @classmethod
-    def of(cls, error: BaseException, request_id: str) -> Status:
-        """Look an error up; what is not in the table is a fault of ours and tells nothing but where to look."""
+    def of(cls, error: Exception, request_id: str) -> Status:
+        """Look an error up; one that is not in the table is our fault, and only the log tells of it."""
         known = next((base for base in type(error).__mro__ if base in _TABLE), None)
         code, reason = _FAULT if known is None else _TABLE[known]
         if known is None:
@@ -83,9 +83,10 @@ class Status:
         )
 
     def trailing_metadata(self) -> tuple[tuple[str, bytes], ...]:
-        """Return google.rpc.Status for everyone, and the same as an ItemStatus for clients without google.rpc."""
+        """Return google.rpc.Status, and the same as an ItemStatus for clients without google.rpc."""
         number: int = self.code.value[0]
-        status = RpcStatus(code=number, message=self.message, details=[_packed(each) for each in self._details()])
+        details = [_packed(each) for each in self._details()]
+        status = RpcStatus(code=number, message=self.message, details=details)
         return (
             (_DETAILS_METADATA, status.SerializeToString()),
             (ITEM_STATUS_METADATA, self.item().SerializeToString()),

@@ -41,7 +41,7 @@ def read_request(message: nlu_pb2.ParseRequest, *, request_id: str = "") -> Pars
     options = message.options
     if options.offset_unit not in _OFFSET_UNITS:
         raise InputError(
-            f"offset unit {options.offset_unit} is not known: use one of {', '.join(nlu_pb2.OffsetUnit.keys())}",
+            f"offset unit {options.offset_unit} is not known: use {', '.join(nlu_pb2.OffsetUnit.keys())}",
             field="options.offset_unit",
         )
     if message.request_id and not REQUEST_ID.fullmatch(message.request_id):
@@ -95,7 +95,8 @@ def write_result(result: ParseResult) -> nlu_pb2.ParseResponse:
 
 def write_snapshot(snapshot: Snapshot, backbone: str) -> nlu_pb2.ListSkillsResponse:
     """Return what is served, by name and version, and what is refused."""
-    versions = {(skill.version.name, skill.version.version): skill.version for skill in snapshot.skills.values()}
+    served = [skill.version for skill in snapshot.skills.values()]
+    versions = {(version.name, version.version): version for version in served}
     aliases: dict[tuple[str, int], list[str]] = {key: [] for key in versions}
     for (name, alias), skill in sorted(snapshot.skills.items()):
         aliases[name, skill.version.version].append(alias)
@@ -111,7 +112,8 @@ def write_snapshot(snapshot: Snapshot, backbone: str) -> nlu_pb2.ListSkillsRespo
             for key in sorted(versions)
         ],
         refused=[
-            nlu_pb2.RefusedVersion(skill=_version_ref(each.version), reason=each.reason) for each in snapshot.refused
+            nlu_pb2.RefusedVersion(skill=_version_ref(each.version), reason=each.reason)
+            for each in snapshot.refused
         ],
         backbone=backbone,
     )

@@ -15,7 +15,7 @@ from nlu.head import IntentHead, label_probabilities, scope_features, scope_prob
 from nlu.prompt import Floats
 from skills.skill import Calibration
 
-LEXICAL_WEIGHTS = (0.0, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0)
+LEXICAL_WEIGHTS = (0.0, 0.25, 0.5, 0.75, 1.0)  # above 1 the n-grams outvote what the prompt has learned
 REAL_OOS_ROWS = 50  # with at least so many out-of-scope examples, no pseudo ones are made
 MASKED = -1e4
 

@@ -46,7 +46,7 @@ class PromptedEncoder(ABC):
 
     @torch.no_grad()
     def reset(self, start: Prompt) -> None:
-        """Put the prompt back to an earlier state."""
+        """Put the prompt into a state that it had before, or that another one of its length had."""
         for parameter, values in zip(self.parameters(), start.arrays(), strict=True):
             parameter.copy_(torch.from_numpy(values))
 
@@ -72,7 +72,7 @@ class DeepPrompted(PromptedEncoder):
         self._encoder = encoder
         size = sum(map(len, rows)) * encoder.shape.d_model * 4
         self._trunk_states = self._all_trunk_states() if size <= CACHE_BYTES else None
-        self._prompt = nn.Parameter(self._initial_prompt(prompt_length, torch.Generator().manual_seed(seed)))
+        self._prompt = nn.Parameter(self._keys_and_values(prompt_length, torch.Generator().manual_seed(seed)))
 
     def parameters(self) -> list[nn.Parameter]:
         return [self._prompt]
@@ -107,7 +107,7 @@ class DeepPrompted(PromptedEncoder):
         return [states[i] for i in range(len(self.rows))]
 
     @torch.no_grad()
-    def _initial_prompt(self, length: int, generator: torch.Generator) -> Tensor:
+    def _keys_and_values(self, length: int, generator: torch.Generator) -> Tensor:
         """Return (N, 2, P, H*K): the frozen keys and values of P random tokens of the rows, layer by layer."""
         picked = torch.randperm(len(self.rows), generator=generator)[: max(8, length)].tolist()
         hidden, mask = self._trunk(picked)

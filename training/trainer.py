@@ -16,15 +16,16 @@ from nlu.head import IntentHead
 from nlu.lexical import LexicalExpert
 from nlu.loaded import pack_skill
 from nlu.parser import tokenise
-from nlu.prompt import Floats
+from nlu.prompt import Floats, Prompt
 from skills.dataset import Dataset, data_sha256
 from skills.skill import OUT_OF_SCOPE_LABEL, Calibration, Method, Provenance, SkillDraft, SkillKind
 from skills.utterance import Utterance
 from training.calibration import calibrate
-from training.config import TuningConfig
+from training.config import Start, TuningConfig
 from training.evaluation import Evaluation, judge
-from training.loop import Progress, Rows, Tuned, tune
+from training.loop import Progress, Rows, tune
 from training.models import DeepPrompted, PromptedEncoder, SoftPrompted
+from training.start import dialog_start
 
 OnProgress = Callable[[str, Progress], None]  # the run's name ("tune", "refit") and where it is
 
@@ -44,6 +45,7 @@ def train_intents(
     backbone: Backbone,
     config: TuningConfig,
     *,
+    start: Prompt | None = None,
     refit: bool | None = None,
     on_progress: OnProgress = lambda run, progress: None,
 ) -> Trained:
@@ -52,12 +54,13 @@ def train_intents(
     Args:
         name: of the skill.
         dataset: rows to train on and held-out rows; the latter choose the best state and calibrate it.
+        start: prompt to start from instead of what `config.start` says; its length is taken over.
         refit: train once more on all rows, held-out ones included; None: as `config.refit_rows` says.
     """
-    start = time.monotonic()
+    began = time.monotonic()
     torch.manual_seed(config.seed)
     texts = _Texts(dataset)
-    encoder = _prompted(backbone, texts.all, config)
+    encoder = _prompted(backbone, texts.all, config, start)
     untrained = encoder.prompt()
     train, dev = texts.rows(dataset.train, names=config.label_names), texts.rows(dataset.dev)
     tuned = tune(encoder, train, dev, config, on_progress=lambda progress: on_progress("tune", progress))
@@ -79,7 +82,7 @@ def train_intents(
         seed=config.seed,
         config=config.model_dump(mode="json"),
         code_version=_code_version(),
-        seconds=round(time.monotonic() - start, 1),
+        seconds=round(time.monotonic() - began, 1),
     )
     draft = SkillDraft(
         name=name,
@@ -128,11 +131,22 @@ def label_name(label: str) -> str:
     return re.sub(r"[^\w]+|_+", " ", spaced).strip().lower() or label
 
 
-def _prompted(backbone: Backbone, texts: Sequence[str], config: TuningConfig) -> PromptedEncoder:
+def _prompted(
+    backbone: Backbone, texts: Sequence[str], config: TuningConfig, start: Prompt | None
+) -> PromptedEncoder:
+    """Return an encoder over the texts whose prompt is in its starting state."""
     rows = [tokenise(backbone, text).ids for text in texts]
+    length = config.prompt_length if start is None else start.length
+    encoder: PromptedEncoder
     if config.method is Method.SOFT_PROMPT:
-        return SoftPrompted(backbone, rows, prompt_length=config.prompt_length)
-    return DeepPrompted(backbone.encoder(), rows, prompt_length=config.prompt_length, seed=config.seed)
+        encoder = SoftPrompted(backbone, rows, prompt_length=length)
+    else:
+        encoder = DeepPrompted(backbone.encoder(), rows, prompt_length=length, seed=config.seed)
+        if start is None and config.start is Start.DIALOG:
+            start = dialog_start(backbone, length)
+    if start is not None:
+        encoder.reset(start)
+    return encoder
 
 
 def _calibrated(

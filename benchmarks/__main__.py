@@ -1,0 +1,27 @@
+"""`python -m benchmarks NAME ...`: run one benchmark; without a name, list them."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+BENCHMARKS = {
+    "accuracy": "intent accuracy and calibration on public test splits, mean over seeds",
+    "serving": "mixed-skill batches, PEFT adapter switching, and Parse latency over a local socket",
+    "ceiling": "full fine-tuning of the same backbone with the same head",
+    "prompts": "which layers a deep prompt should have, and what it should start from",
+}
+
+
+def main() -> None:
+    """Run the benchmark that the first argument names."""
+    if len(sys.argv) < 2 or sys.argv[1] not in BENCHMARKS:
+        print("usage: python -m benchmarks NAME [--help]\n")
+        print("\n".join(f"  {name:10} {what}" for name, what in BENCHMARKS.items()))
+        sys.exit(0 if len(sys.argv) < 2 else 2)
+    module = importlib.import_module(f"benchmarks.{sys.argv.pop(1)}")
+    module.main()
+
+
+if __name__ == "__main__":
+    main()

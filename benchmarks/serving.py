@@ -1,0 +1,201 @@
+"""Speed of mixed-skill serving, each figure against a peer in the same run.
+
+1. A 32-row batch of 32 skills against 32 rows of one skill.
+2. Rows of 32 skills in random order through our batches, against PEFT with one adapter switched in at a time
+   (PROMPT_TUNING on transformers' T5 encoder: row by row in the order of arrival, and, kinder, grouped by skill).
+3. `Parse` over a local socket: one caller, one intent skill.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from benchmarks.setting import arguments, machine, show
+from nlu.backbone import Backbone
+from nlu.client import Client
+from nlu.compute import Compute, choose
+from nlu.engine import Engine, make_engine
+from nlu.head import IntentHead
+from nlu.lexical import LexicalExpert
+from nlu.loaded import pack_skill
+from nlu.parser import tokenise
+from nlu.prompt import Prompt, Row
+from skills.formats import read_intents
+from skills.skill import Calibration, Method, Provenance, SkillDraft, SkillKind
+from skills.utterance import Utterance
+from storage.catalog import Catalog
+
+SKILLS = 32
+BATCH = 32
+SOFT_LENGTH = 20
+
+
+def main() -> None:
+    """Run the three measurements."""
+    parser = arguments(__doc__)
+    parser.add_argument("--rounds", type=int, default=30)
+    parser.add_argument("--engine", default="auto")
+    options = parser.parse_args()
+    compute = choose(threads=options.threads)
+    backbone = Backbone.load()
+    engine = make_engine(backbone, compute, options.engine)
+    train = read_intents(options.data / "banking77/train_10shot.jsonl").utterances
+    texts = [row.text for row in read_intents(options.data / "banking77/test.jsonl").utterances][:512]
+    rows = [
+        *mixed_against_one(engine, backbone, texts, options.rounds),
+        *against_peft(engine, backbone, texts[:256]),
+        *parse_latency(backbone, compute, train, texts),
+    ]
+    show(f"Serving, engine {engine.name}", rows, where=machine(compute), target=options.json)
+
+
+def deep_prompts(backbone: Backbone, count: int) -> list[Prompt]:
+    """Return prompts of the shape of trained ones; speed does not depend on their values."""
+    generator = np.random.default_rng(13)
+    shape = (backbone.shape.prompted_layers, 2, 16, backbone.shape.d_attention)
+    return [Prompt(deep=generator.normal(size=shape).astype(np.float32)) for _ in range(count)]
+
+
+def mixed_against_one(engine: Engine, backbone: Backbone, texts: Sequence[str], rounds: int) -> list[dict[str, Any]]:
+    """Interleave both kinds of batches over the same texts."""
+    prompts = deep_prompts(backbone, SKILLS)
+    tokens = [tokenise(backbone, text).ids for text in texts]
+    seconds: dict[str, list[float]] = {"mixed": [], "one": []}
+    for round_number in range(rounds):
+        start = round_number * BATCH % (len(tokens) - BATCH)
+        picked = tokens[start : start + BATCH]
+        batches = {
+            "mixed": [Row(ids, prompts[i % SKILLS]) for i, ids in enumerate(picked)],
+            "one": [Row(ids, prompts[0]) for ids in picked],
+        }
+        for name, batch in batches.items():
+            seconds[name].append(_seconds(lambda batch=batch: engine.encode(batch)))  # type: ignore[misc]
+    mixed, one = (float(np.median(seconds[name])) for name in ("mixed", "one"))
+    return [_result("32 rows of 32 skills / of one skill", mixed / one, f"{1e3 * mixed:.1f} / {1e3 * one:.1f} ms")]
+
+
+def against_peft(engine: Engine, backbone: Backbone, texts: Sequence[str]) -> list[dict[str, Any]]:
+    """The same texts, each asked of a random skill."""
+    generator = np.random.default_rng(14)
+    asked = generator.integers(SKILLS, size=len(texts))
+    prompts = deep_prompts(backbone, SKILLS)
+    tokens = [tokenise(backbone, text).ids for text in texts]
+    rows = [Row(ids, prompts[skill]) for ids, skill in zip(tokens, asked, strict=True)]
+
+    def ours() -> None:
+        for start in range(0, len(rows), BATCH):
+            engine.encode(rows[start : start + BATCH])
+
+    model = _peft_model(backbone)
+
+    def one_at_a_time() -> None:
+        for ids, skill in zip(tokens, asked, strict=True):
+            _peft_forward(model, int(skill), [ids])
+
+    def grouped() -> None:
+        for skill in range(SKILLS):
+            group = [ids for ids, wanted in zip(tokens, asked, strict=True) if wanted == skill]
+            if group:
+                _peft_forward(model, skill, group)
+
+    ours()  # warm
+    times = {"ours": _seconds(ours), "switched": _seconds(one_at_a_time), "grouped": _seconds(grouped)}
+    detail = ", ".join(f"{name} {len(rows) / seconds:.0f} rows/s" for name, seconds in times.items())
+    return [
+        _result("mixed rows, throughput / PEFT switching row by row", times["switched"] / times["ours"], detail),
+        _result("mixed rows, throughput / PEFT grouped by adapter", times["grouped"] / times["ours"], detail),
+    ]
+
+
+def _peft_model(backbone: Backbone) -> Any:
+    from peft import PromptTuningConfig, TaskType, get_peft_model
+
+    def config() -> PromptTuningConfig:
+        return PromptTuningConfig(task_type=TaskType.FEATURE_EXTRACTION, num_virtual_tokens=SOFT_LENGTH)
+
+    model = get_peft_model(backbone.encoder_transformer(), config(), adapter_name="0")
+    for skill in range(1, SKILLS):
+        model.add_adapter(str(skill), config())
+    return model.eval()
+
+
+@torch.inference_mode()
+def _peft_forward(model: Any, skill: int, rows: Sequence[tuple[int, ...]]) -> None:
+    ids = torch.nn.utils.rnn.pad_sequence([torch.tensor(row) for row in rows], batch_first=True)
+    mask = (torch.arange(ids.shape[1]) < torch.tensor([len(row) for row in rows])[:, None]).long()
+    model.set_adapter(str(skill))
+    model(input_ids=ids, attention_mask=mask)
+
+
+def parse_latency(
+    backbone: Backbone, compute: Compute, train: Sequence[Utterance], texts: Sequence[str]
+) -> list[dict[str, Any]]:
+    """Start the real server on a skill of BANKING77's size and call it, one request at a time."""
+    with tempfile.TemporaryDirectory() as folder:
+        url = f"sqlite:///{Path(folder) / 'bench.db'}"
+        catalog = Catalog.open(url)
+        catalog.publish(_untrained(backbone, train), alias="live")
+        catalog.close()
+        command = [sys.executable, "-m", "training.cli", "serve", "--address", "127.0.0.1:0", "--catalog", url]
+        command += ["--threads", str(compute.threads)]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
+            address = _address(server)
+            with Client(address, timeout=60) as client:
+                client.wait_until_ready(60)
+                for text in texts[:50]:
+                    client.parse(text)
+                seconds = [_seconds(lambda text=text: client.parse(text)) for text in texts]  # type: ignore[misc]
+            server.terminate()
+    p50, p99 = np.percentile(seconds, [50, 99])
+    return [_result("Parse p50 over a local socket, ms", 1e3 * float(p50), f"p99 {1e3 * p99:.1f} ms, {len(texts)} texts")]
+
+
+def _address(server: subprocess.Popen[str]) -> str:
+    for line in server.stdout or ():
+        if "serving on" in line:
+            return line.split("serving on", 1)[1].split()[0]
+    raise RuntimeError("the server stopped before it was ready")
+
+
+def _untrained(backbone: Backbone, train: Sequence[Utterance]) -> SkillDraft:
+    """Return a skill of the size of a trained one: class means are not needed for its speed."""
+    labels = tuple(sorted({row.intent for row in train}))
+    generator = np.random.default_rng(15)
+    prototypes = generator.normal(size=(len(labels), backbone.shape.d_model)).astype(np.float32)
+    lexical = LexicalExpert.fit([row.text for row in train], [labels.index(row.intent) for row in train], len(labels))
+    head = IntentHead(labels, prototypes, 16.0, lexical, 1.0, Calibration())
+    return SkillDraft(
+        name="banking77",
+        kind=SkillKind.INTENT,
+        method=Method.DEEP_PROMPT,
+        labels=labels,
+        backbone=backbone.fingerprint,
+        head={"scale": head.scale, "lexical_weight": head.lexical_weight},
+        calibration=head.calibration,
+        metrics={},
+        provenance=Provenance("", len(train), 0, {}, "benchmark", 0.0),
+        tensors=pack_skill(deep_prompts(backbone, 1)[0], head),
+    )
+
+
+def _seconds(run: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    run()
+    return time.perf_counter() - start
+
+
+def _result(what: str, value: float, detail: str) -> dict[str, Any]:
+    return {"measurement": what, "value": value, "detail": detail}
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,228 @@
+"""The server's composition root: the one place that builds catalog, engine, registry and gRPC server."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import grpc
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+
+from nlu.address import is_loopback
+from nlu.backbone import EMBEDDED, MAX_TOKENS, Backbone
+from nlu.batcher import BATCH_TOKENS, QUEUE_ROWS, Batcher
+from nlu.compute import choose
+from nlu.engine import Engine, make_engine
+from nlu.interceptors import CallBoundary
+from nlu.parser import Parser
+from nlu.registry import POLL_SECONDS, Registry
+from nlu.service import NluServicer, Service
+from nlu.v1 import nlu_pb2, nlu_pb2_grpc
+from nlu.warm_up import warm_up
+from skills.errors import InputError
+from storage.catalog import Catalog
+
+MESSAGE_BYTES = 4 << 20  # gRPC's own default; 256 texts of 2,000 characters fit
+NLU_SERVICE: str = nlu_pb2.DESCRIPTOR.services_by_name["NluService"].full_name
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class ServerSettings:
+    """What a server can be told; checked when made.
+
+    Raises:
+        InputError: a value is out of bounds or does not go with another; names the field.
+    """
+
+    catalog: str  # URL
+    backbone: str = EMBEDDED
+    address: str = "127.0.0.1:50051"  # port 0 takes a free one
+    engine: str = "auto"
+    device: str = "auto"
+    precision: str = "auto"
+    threads: int = 0  # as many as the process may use
+    reflection: bool = False  # tells the methods to anyone who asks
+    cache: Path | None = None  # of converted models; None for the user's
+    poll_seconds: float = POLL_SECONDS
+    grace_seconds: float = (
+        10.0  # for requests in flight at a stop; most container runtimes kill after as much
+    )
+    insecure: bool = False  # plaintext beyond this machine, for a proxy or a mesh that encrypts
+    tls_certificate: Path | None = None  # PEM, with the chain
+    tls_key: Path | None = None
+    tls_client_ca: Path | None = None  # only clients with a certificate of this authority are let in
+    queue_rows: int = QUEUE_ROWS
+    batch_tokens: int = BATCH_TOKENS
+
+    def __post_init__(self) -> None:
+        for field, least in (("queue_rows", 1), ("batch_tokens", MAX_TOKENS), ("grace_seconds", 0)):
+            value = getattr(self, field)
+            if not value >= least:
+                raise InputError(f"{field} is {value}, at least {least} is needed", field=field)
+        if not self.poll_seconds > 0:
+            raise InputError(
+                f"poll_seconds is {self.poll_seconds}, more than 0 is needed", field="poll_seconds"
+            )
+        if (self.tls_certificate is None) != (self.tls_key is None):
+            raise InputError(
+                "TLS needs both a certificate and its key: give both, or none", field="tls_certificate"
+            )
+        if self.tls_client_ca and not self.tls_certificate:
+            raise InputError("a client CA needs TLS: give a certificate and its key", field="tls_client_ca")
+        if not (self.tls_certificate or self.insecure or is_loopback(self.address)):
+            raise InputError(
+                f"address {self.address} can be reached from other machines, but there is no TLS: give a "
+                "certificate and its key, listen on 127.0.0.1, or set insecure if a proxy encrypts",
+                field="address",
+            )
+
+
+@asynccontextmanager
+async def open_service(settings: ServerSettings) -> AsyncIterator[Service]:
+    """Load the backbone and all aliased skills; on leaving, what was accepted is answered first.
+
+    Raises:
+        BackboneError, CatalogError, InputError: something it needs cannot be had.
+    """
+    async with AsyncExitStack() as stack:
+        catalog = await asyncio.to_thread(Catalog.open, settings.catalog)
+        stack.callback(catalog.close)
+        backbone, engine = await asyncio.to_thread(_load, settings)
+        batcher = Batcher(engine, batch_tokens=settings.batch_tokens, queue_rows=settings.queue_rows)
+        stack.push_async_callback(asyncio.to_thread, batcher.close)
+        registry = Registry(catalog, backbone, partial(warm_up, backbone=backbone, batcher=batcher))
+        await asyncio.to_thread(registry.refresh)
+        yield Service(backbone, registry, Parser(backbone, registry, batcher))
+
+
+async def serve(settings: ServerSettings, *, ready: Callable[[str], None] | None = None) -> None:
+    """Serve until SIGTERM or SIGINT, answer what is in flight, and return.
+
+    Health is NOT_SERVING until the skills are warm; a signal before that ends the process at once. Runs in
+    the main thread, where signals arrive.
+
+    Args:
+        settings: where to listen and what to serve.
+        ready: called with the bound address when requests are answered.
+
+    Raises:
+        BackboneError, CatalogError, InputError: it cannot start.
+    """
+    servicer, healthy = NluServicer(), health.aio.HealthServicer()
+    server, address = await _listen(settings, servicer, healthy)
+    try:
+        async with open_service(settings) as service:
+            with _stop_signals() as stop:
+                servicer.start(service)
+                await _set_health(healthy, serving=True)
+                logger.info("serving on %s", address)
+                polling = asyncio.create_task(service.registry.poll(settings.poll_seconds))
+                stopping = asyncio.create_task(stop.wait())
+                if ready is not None:
+                    ready(address)
+                try:
+                    await asyncio.wait({polling, stopping}, return_when=asyncio.FIRST_COMPLETED)
+                finally:
+                    logger.info("stopping: no new requests, %g s for those in flight", settings.grace_seconds)
+                    await healthy.enter_graceful_shutdown()
+                    servicer.stop()
+                    await server.stop(settings.grace_seconds)
+                    stopping.cancel()
+                await polling  # ends with the registry; if a fault ended it, that ends the server, too
+    finally:
+        await server.stop(None)
+
+
+def _load(settings: ServerSettings) -> tuple[Backbone, Engine]:
+    compute = choose(settings.device, settings.precision, settings.threads)
+    backbone = Backbone.load(settings.backbone, cache=settings.cache)
+    engine = make_engine(backbone, compute, settings.engine)
+    logger.info(
+        "backbone %s %s, engine %s, %s", backbone.name, backbone.fingerprint[:12], engine.name, compute
+    )
+    return backbone, engine
+
+
+async def _listen(
+    settings: ServerSettings, servicer: NluServicer, healthy: health.aio.HealthServicer
+) -> tuple[grpc.aio.Server, str]:
+    """Start a server that answers health checks, and calls with UNAVAILABLE; return it and its address."""
+    server = grpc.aio.server(
+        interceptors=[CallBoundary()],
+        options=[
+            ("grpc.max_receive_message_length", MESSAGE_BYTES),
+            ("grpc.max_send_message_length", MESSAGE_BYTES),
+            ("grpc.so_reuseport", 0),  # otherwise two servers share a port in silence
+        ],
+    )
+    nlu_pb2_grpc.add_NluServiceServicer_to_server(servicer, server)
+    health_pb2_grpc.add_HealthServicer_to_server(healthy, server)
+    if settings.reflection:
+        names = (NLU_SERVICE, health.SERVICE_NAME, reflection.SERVICE_NAME)
+        reflection.enable_server_reflection(names, server)
+    await _set_health(healthy, serving=False)
+    address = _bind(server, settings)
+    await server.start()
+    return server, address
+
+
+def _bind(server: grpc.aio.Server, settings: ServerSettings) -> str:
+    credentials = _credentials(settings)
+    try:
+        if credentials is None:
+            port = server.add_insecure_port(settings.address)
+        else:
+            port = server.add_secure_port(settings.address, credentials)
+    except RuntimeError as error:
+        raise InputError(
+            f"cannot listen on {settings.address}: another program has the port, the address is not of this "
+            "machine, or the certificate and the key do not match; choose another (port 0 takes a free "
+            "one) or check the TLS files",
+            field="address",
+        ) from error
+    if settings.address.startswith("unix"):
+        return settings.address
+    return f"{settings.address.rpartition(':')[0]}:{port}"
+
+
+def _credentials(settings: ServerSettings) -> grpc.ServerCredentials | None:
+    if settings.tls_certificate is None or settings.tls_key is None:
+        return None
+    ca = settings.tls_client_ca
+    try:
+        return grpc.ssl_server_credentials(
+            [(settings.tls_key.read_bytes(), settings.tls_certificate.read_bytes())],
+            root_certificates=None if ca is None else ca.read_bytes(),
+            require_client_auth=ca is not None,
+        )
+    except OSError as error:
+        raise InputError(f"cannot read a TLS file: {error}", field="tls_certificate") from error
+
+
+async def _set_health(healthy: health.aio.HealthServicer, *, serving: bool) -> None:
+    response = health_pb2.HealthCheckResponse
+    for name in (health.OVERALL_HEALTH, NLU_SERVICE):
+        await healthy.set(name, response.SERVING if serving else response.NOT_SERVING)
+
+
+@contextmanager
+def _stop_signals() -> Iterator[asyncio.Event]:
+    """An event that is set when the process is asked to stop."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    try:
+        yield stop
+    finally:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.remove_signal_handler(number)

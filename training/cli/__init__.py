@@ -1,0 +1,24 @@
+"""The command `softspoken`."""
+
+from __future__ import annotations
+
+import sys
+
+_OURS = ("nlu", "skills", "storage", "training")
+
+
+def main() -> None:
+    """Run the command line and exit with its code; a missing dependency becomes one line."""
+    try:
+        from training.cli.program import program
+
+        program(prog_name="softspoken")
+    except ImportError as error:
+        missing = (error.name or "").partition(".")[0]
+        if not missing or missing in _OURS:  # a fault of ours: show where
+            raise
+        sys.stderr.write(
+            f"error: {missing!r} cannot be imported ({error}); commands need the server extra: "
+            "pip install 'softspoken[server]' (Python 3.11 or newer)\n"
+        )
+        sys.exit(2)

@@ -1,0 +1,96 @@
+"""Options that several commands share, and how every option gets its variable.
+
+An option of one command is `SOFTSPOKEN_TRAIN_SEED` and `seed` in the table `[train]` of softspoken.toml; a
+shared one is `SOFTSPOKEN_CATALOG` and `catalog` at the top of the file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+PREFIX = "SOFTSPOKEN"
+
+Function = TypeVar("Function", bound=Callable[..., object])
+
+FILE = click.Path(path_type=Path, dir_okay=False)
+FILE_OR_FOLDER = click.Path(path_type=Path)
+FOLDER = click.Path(path_type=Path, file_okay=False)
+
+
+class Setting(click.Option):
+    """An option of one command; its help names its variable."""
+
+    def __init__(self, *args: Any, **attributes: Any) -> None:
+        super().__init__(*args, **{"show_envvar": True, **attributes})
+
+
+class SharedSetting(Setting):
+    """An option that means the same in every command that has it, with one variable for all of them."""
+
+    def __init__(self, *args: Any, **attributes: Any) -> None:
+        super().__init__(*args, allow_from_autoenv=False, **attributes)
+        self.envvar = f"{PREFIX}_{(self.name or '').upper()}"
+
+
+def setting(*names: str, **attributes: Any) -> Callable[[Function], Function]:
+    """Add an option of one command."""
+    return click.option(*names, cls=Setting, **attributes)
+
+
+def shared(*names: str, **attributes: Any) -> Callable[[Function], Function]:
+    """Add an option that other commands have, too."""
+    return click.option(*names, cls=SharedSetting, **attributes)
+
+
+def catalog_option(function: Function) -> Function:
+    """Add --catalog."""
+    return shared(
+        "--catalog",
+        default="sqlite:///softspoken.db",
+        show_default=True,
+        metavar="URL",
+        help="Where skills are stored: sqlite:///FILE or postgresql://USER:PASSWORD@HOST/NAME.",
+    )(function)
+
+
+def backbone_options(function: Function) -> Function:
+    """Add what the backbone and its threads need: --backbone, --cache-dir, --threads."""
+    for add in (
+        shared(
+            "--threads",
+            type=click.IntRange(min=0),
+            default=0,
+            metavar="N",
+            help="CPU threads; 0 takes as many as this process may use.  [default: 0]",
+        ),
+        shared("--cache-dir", type=FOLDER, help="Converted models.  [default: ~/.cache/softspoken]"),
+        shared(
+            "--backbone",
+            default="embedded",
+            show_default=True,
+            metavar="NAME",
+            help="embedded, a Hugging Face directory, or a hub id with its revision (org/model@commit).",
+        ),
+    ):
+        function = add(function)
+    return function
+
+
+def engine_options(function: Function) -> Function:
+    """Add what runs the backbone for answers: --engine, --device, --precision."""
+    for add in (
+        shared("--precision", type=click.Choice(["auto", "float32", "bfloat16"]), default="auto", help="Of weights."),
+        shared("--device", default="auto", metavar="DEVICE", help="auto, cpu, cuda or cuda:N."),
+        shared("--engine", type=click.Choice(["auto", "openvino", "torch"]), default="auto", help="What computes."),
+    ):
+        function = add(function)
+    return function
+
+
+def json_option(function: Function) -> Function:
+    """Add --json."""
+    return setting("--json", is_flag=True, help="One JSON document on standard output.")(function)
