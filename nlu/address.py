@@ -8,7 +8,7 @@ import ipaddress
 def is_loopback(address: str) -> bool:
     """Whether everything that `address` names stays on this machine.
 
-    Known are `host:port`, `[::1]:port` and `unix:path`, and lists with commas after `ipv4:`, `ipv6:` or `dns:`.
+    Known are `host:port`, `[::1]:port`, `unix:path`, and lists with commas after `ipv4:` or `ipv6:`.
     """
     if address.startswith(("unix:", "unix-abstract:")):
         return True

@@ -22,8 +22,12 @@ if TYPE_CHECKING:
     from transformers import T5Config, T5EncoderModel, T5ForConditionalGeneration
 
 EMBEDDED = "embedded"
-MAX_TOKENS = 256  # of one utterance; a 2,000 character text may have more, and `Tokens.end` says where it was cut
+MAX_TOKENS = (
+    256  # of one utterance; a 2,000 character text may have more, and `Tokens.end` says where it was cut
+)
 HUB_FILES = ["config.json", "tokenizer.json", "*.safetensors", "model.safetensors.index.json"]
+
+_ANEW = "fetch the model again; what is below softspoken's cache may be deleted and is made anew"
 
 
 class Backbone:
@@ -66,8 +70,19 @@ class Backbone:
         return digest.hexdigest()
 
     def encoder(self) -> Encoder:
-        """Return a new frozen float32 encoder over the backbone's weights."""
-        return load_encoder(self.shape, {name: tensor.float() for name, tensor in self._weights.items()})
+        """Return a new frozen float32 encoder over the backbone's weights.
+
+        Raises:
+            BackboneError: the weights are not those that the config describes.
+        """
+        parts = ("encoder.", "shared.")
+        weights = {name: tensor.float() for name, tensor in self._weights.items() if name.startswith(parts)}
+        try:
+            return load_encoder(self.shape, weights)
+        except (KeyError, RuntimeError) as error:
+            raise BackboneError(
+                f"the weights in {self.directory} do not fit its config.json: {error}; {_ANEW}"
+            ) from error
 
     def transformer(self) -> T5ForConditionalGeneration:
         """Return the whole model, encoder and decoder, as transformers builds it; frozen, float32.
@@ -86,8 +101,8 @@ class Backbone:
             state[f"{part}.embed_tokens.weight"] = state["shared.weight"]
         model.load_state_dict(state, assign=True)
         model.config.scale_decoder_outputs = False
-        model.requires_grad_(False)
-        return model.eval()
+        model.requires_grad_(False).eval()  # type: ignore[no-untyped-call]
+        return model
 
     def encoder_transformer(self) -> T5EncoderModel:
         """Return the encoder alone as transformers builds it, for PEFT; frozen, float32."""
@@ -95,12 +110,14 @@ class Backbone:
 
         with torch.device("meta"):
             model = T5EncoderModel(self._transformers_config())
-        encoder = {name: tensor.float() for name, tensor in self._weights.items() if name.startswith("encoder.")}
+        encoder = {
+            name: tensor.float() for name, tensor in self._weights.items() if name.startswith("encoder.")
+        }
         shared = self._weights["shared.weight"].float()
         state = {**encoder, "shared.weight": shared, "encoder.embed_tokens.weight": shared}
         model.load_state_dict(state, assign=True)
-        model.requires_grad_(False)
-        return model.eval()
+        model.requires_grad_(False).eval()  # type: ignore[no-untyped-call]
+        return model
 
     def _transformers_config(self) -> T5Config:
         from transformers import T5Config
@@ -110,9 +127,14 @@ class Backbone:
 
 def _read_config(directory: Path) -> dict[str, Any]:
     try:
-        config: dict[str, Any] = json.loads((directory / "config.json").read_text(encoding="utf-8"))
+        config = json.loads((directory / "config.json").read_text(encoding="utf-8"))
+        if not isinstance(config, dict):
+            raise ValueError("it is not a JSON object")
     except (OSError, ValueError) as error:
-        raise BackboneError(f"{directory / 'config.json'} cannot be read: {error}") from error
+        raise BackboneError(
+            f"{directory / 'config.json'} cannot be read: {error}; give --backbone a directory in Hugging "
+            "Face format (save_pretrained)"
+        ) from error
     if config.get("model_type") != "t5" or config.get("feed_forward_proj") != "gated-gelu":
         raise BackboneError(
             f"{directory} is a {config.get('model_type')!r} model with feed_forward_proj="
@@ -142,7 +164,10 @@ def _read_tokenizer(directory: Path) -> Tokenizer:
     path = directory / "tokenizer.json"
     if not path.is_file():
         raise BackboneError(f"{path} is missing: save the model's fast tokenizer there (save_pretrained)")
-    tokenizer: Tokenizer = Tokenizer.from_file(str(path))
+    try:
+        tokenizer: Tokenizer = Tokenizer.from_file(str(path))
+    except Exception as error:  # tokenizers raises nothing narrower
+        raise BackboneError(f"{path} cannot be read: {error}; {_ANEW}") from error
     tokenizer.no_truncation()
     tokenizer.no_padding()
     return tokenizer
@@ -152,14 +177,16 @@ def _read_weights(directory: Path) -> dict[str, Tensor]:
     """Read all safetensors of a directory, memory-mapped; the embeddings' aliases are left out."""
     files = sorted(directory.glob("*.safetensors"))
     if not files:
-        raise BackboneError(f"{directory} holds no *.safetensors; pickled weights are not read, convert them first")
+        raise BackboneError(
+            f"{directory} holds no *.safetensors; pickled weights are not read, convert them first"
+        )
     weights: dict[str, Tensor] = {}
     try:
         for file in files:
             with safe_open(file, framework="pt") as tensors:
-                weights |= {name: tensors.get_tensor(name) for name in tensors.keys()}  # noqa: SIM118
+                weights |= {name: tensors.get_tensor(name) for name in tensors.keys()}
     except (OSError, SafetensorError) as error:
-        raise BackboneError(f"{file} cannot be read: {error}; delete the directory to have it made anew") from error
+        raise BackboneError(f"{file} cannot be read: {error}; {_ANEW}") from error
     return {name: tensor for name, tensor in weights.items() if not name.endswith("embed_tokens.weight")}
 
 
@@ -171,14 +198,15 @@ def _fetch(name: str) -> Path:
     repository, _, revision = name.partition("@")
     if repository.count("/") != 1 or not revision:
         raise BackboneError(
-            f"backbone {name!r} is neither 'embedded', nor a directory that exists, nor a hub id with its revision "
-            "pinned, such as google/flan-t5-base@COMMIT"
+            f"backbone {name!r} is neither 'embedded', nor a directory that exists, nor a hub id with its "
+            "revision pinned, such as google/flan-t5-base@COMMIT"
         )
     try:
         return Path(snapshot_download(repository, revision=revision, allow_patterns=HUB_FILES))
     except (OSError, HfHubHTTPError, HFValidationError, LocalEntryNotFoundError) as error:
         raise BackboneError(
-            f"cannot fetch {repository} at revision {revision} from the Hugging Face hub, and it is not in the local "
-            f"cache: {error}. Fetch it where there is a network with 'hf download {repository} --revision {revision} "
-            "--local-dir DIR' and give --backbone DIR, or use --backbone embedded, which needs no network"
+            f"cannot fetch {repository} at revision {revision} from the Hugging Face hub, and it is not in "
+            f"its local cache: {error}. Fetch it where there is a network with 'hf download {repository} "
+            f"--revision {revision} --local-dir DIR' and give --backbone DIR, or use --backbone embedded, "
+            "which needs no network"
         ) from error

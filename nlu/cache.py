@@ -8,8 +8,9 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from skills.errors import BackboneError
+from safetensors import SafetensorError
 
+from skills.errors import BackboneError
 
 
 def default_cache() -> Path:
@@ -34,7 +35,7 @@ def cached_directory(target: Path, make: Callable[[Path], None]) -> Path:
         scratch = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
         make(scratch)
         os.rename(scratch, target)
-    except OSError as error:
+    except (OSError, SafetensorError) as error:  # safetensors wraps what the disk says
         if not target.exists():  # otherwise another process was first, and its result is the same
             raise BackboneError(
                 f"cannot write the model cache {target}: {error}; "

@@ -45,7 +45,7 @@ def choose(device: str = "auto", precision: str = "auto", threads: int = 0) -> C
         threads: 0 for as many as this process may use.
 
     Raises:
-        InputError: the device does not exist here, or the thread count is above what is available.
+        InputError: no such device or precision, or the thread count is above what is available.
     """
     available = available_cpus()
     if not 0 <= threads <= available:
@@ -54,32 +54,48 @@ def choose(device: str = "auto", precision: str = "auto", threads: int = 0) -> C
             "make everything several times slower; use 0 to take what is there",
             field="threads",
         )
+    if precision not in list(Precision):
+        raise InputError(
+            f"precision {precision!r} does not exist; choose one of {', '.join(Precision)}", field="precision"
+        )
+    settled, where = Precision(precision), _device(device)
     threads = threads or available
     torch.set_num_threads(threads)
-    if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "cpu"
-    if device.startswith("cuda") and not torch.cuda.is_available():
-        raise InputError(f"device {device!r} asked, but torch sees no CUDA device; use --device cpu", field="device")
-    settled = Precision(precision)
     if settled is Precision.AUTO:
-        settled = Precision.BFLOAT16 if bfloat16_is_faster(torch.device(device)) else Precision.FLOAT32
-    return Compute(device, settled, threads)
+        settled = Precision.BFLOAT16 if bfloat16_is_faster(where) else Precision.FLOAT32
+    return Compute(str(where), settled, threads)
 
 
 def available_cpus() -> int:
     """Return how many CPUs this process may use: its affinity, capped by the container's quota."""
     cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     quota = _cgroup_quota(Path("/sys/fs/cgroup/cpu.max"))
-    return max(1, min(cpus, math.ceil(quota))) if quota else cpus
+    return cpus if quota is None else max(1, min(cpus, math.floor(quota)))
 
 
 def _cgroup_quota(cpu_max: Path) -> float | None:
     """Return the CPU quota of a cgroup v2 file in CPUs, or None where there is none."""
     try:
         limit, period = cpu_max.read_text().split()
-    except (OSError, ValueError):
+        return None if limit == "max" else int(limit) / int(period)
+    except (OSError, ValueError, ZeroDivisionError):
         return None
-    return None if limit == "max" else int(limit) / int(period)
+
+
+def _device(name: str) -> torch.device:
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    if name == "cpu":
+        return torch.device(name)
+    kind, _, index = name.partition(":")
+    found = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if kind != "cuda" or (":" in name and not index.isdecimal()):
+        raise InputError(f"device {name!r} does not exist; use auto, cpu, cuda or cuda:N", field="device")
+    if int(index or 0) >= found:
+        raise InputError(
+            f"device {name!r} asked, but torch sees {found} CUDA devices; use --device cpu", field="device"
+        )
+    return torch.device(name)
 
 
 def bfloat16_is_faster(device: torch.device) -> bool:

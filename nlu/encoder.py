@@ -14,8 +14,9 @@ Shapes: B rows, L tokens, P prompt vectors, H heads, K key size, D model size, N
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -80,9 +81,10 @@ class Encoder(nn.Module):
             (B, L, D) hidden states at the fork.
         """
         bias = self._attention_bias(mask, None, embeddings.dtype)
+        hidden = embeddings
         for layer in self.layers[: self.shape.fork]:
-            embeddings = layer(embeddings, bias, None)
-        return embeddings
+            hidden = layer(hidden, bias, None)
+        return hidden
 
     def top(
         self, hidden: Tensor, mask: Tensor, prompt: Tensor | None = None, prompt_mask: Tensor | None = None
@@ -103,21 +105,22 @@ class Encoder(nn.Module):
         bias = self._attention_bias(mask, prompt_mask, hidden.dtype)
         for index, layer in enumerate(self.layers[self.shape.fork :]):
             hidden = layer(hidden, bias, None if prompt is None else prompt[:, index])
-        return self.final_norm(hidden)
+        states: Tensor = self.final_norm(hidden)
+        return states
 
     def keys_and_values(self, hidden: Tensor, mask: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield each top layer's keys and values (B, L, H*K) of the tokens themselves, without a prompt."""
         bias = self._attention_bias(mask, None, hidden.dtype)
-        for layer in self.layers[self.shape.fork :]:
+        for layer in cast(Iterable[Layer], self.layers[self.shape.fork :]):
             _, keys, values = layer.qkv(layer.attention_norm(hidden)).chunk(3, dim=-1)
             yield keys, values
             hidden = layer(hidden, bias, None)
 
     def _attention_bias(self, mask: Tensor, prompt_mask: Tensor | None, dtype: torch.dtype) -> Tensor:
-        """Return (B, H, L, P+L): relative position bias of the tokens, none for the prompt; lowest if masked."""
+        """Return (B, H, L, P+L): position bias of the tokens, none for the prompt; lowest if masked."""
         length = mask.shape[1]
         bucket = relative_buckets(length, self.shape.num_buckets, self.shape.max_distance, mask.device)
-        bias = self.position_bias(bucket).permute(2, 0, 1)[None]  # (1, H, L, L)
+        bias: Tensor = self.position_bias(bucket).permute(2, 0, 1)[None]  # (1, H, L, L)
         lowest = torch.finfo(dtype).min
         bias = bias.masked_fill(~mask[:, None, None, :], lowest)  # (B, H, L, L)
         if prompt_mask is None:
@@ -152,11 +155,13 @@ class Layer(nn.Module):
         )
         hidden = hidden + self.attention_out(attended.transpose(1, 2).flatten(2))
         gate, up = self.gate_up(self.feed_forward_norm(hidden)).chunk(2, dim=-1)
-        return hidden + self.down(F.gelu(gate, approximate="tanh") * up)
+        change: Tensor = self.down(F.gelu(gate, approximate="tanh") * up)
+        return hidden + change
 
     def _heads(self, states: Tensor) -> Tensor:
         """(B, L, H*K) -> (B, H, L, K)."""
-        return states.unflatten(-1, (self.shape.num_heads, self.shape.d_kv)).transpose(1, 2)
+        heads: Tensor = states.unflatten(-1, (self.shape.num_heads, self.shape.d_kv))  # type: ignore[no-untyped-call]
+        return heads.transpose(1, 2)
 
 
 class RMSNorm(nn.Module):
@@ -169,17 +174,21 @@ class RMSNorm(nn.Module):
 
     def forward(self, hidden: Tensor) -> Tensor:
         """Map (..., D) to (..., D)."""
-        return F.rms_norm(hidden.float(), self.weight.shape, self.weight.float(), self.epsilon).to(hidden.dtype)
+        return F.rms_norm(hidden.float(), self.weight.shape, self.weight.float(), self.epsilon).to(
+            hidden.dtype
+        )
 
 
 def relative_buckets(length: int, num_buckets: int, max_distance: int, device: torch.device) -> Tensor:
-    """Return the (L, L) bucket of each (query, key) distance: T5's bidirectional scheme (Raffel et al. 2020)."""
+    """Return (L, L) buckets of (query, key) distances: T5's bidirectional scheme (Raffel et al. 2020)."""
     position = torch.arange(length, device=device)
     distance = position[None, :] - position[:, None]
     half = num_buckets // 2
     exact = half // 2
     far = exact + (
-        torch.log(distance.abs().clamp(min=1).float() / exact) / math.log(max_distance / exact) * (half - exact)
+        torch.log(distance.abs().clamp(min=1).float() / exact)
+        / math.log(max_distance / exact)
+        * (half - exact)
     ).long().clamp(max=half - 1 - exact)
     bucket = torch.where(distance.abs() < exact, distance.abs(), far)
     return bucket + (distance > 0).long() * half

@@ -44,10 +44,12 @@ class IntentHead:
         scores = self.scale * cosines
         if self.lexical is not None and self.lexical_weight:
             scores = scores + self.lexical_weight * np.stack([self.lexical.scores(text) for text in texts])
-        in_scope = scope_probability(scope_features(cosines, scores), self.calibration)
+        in_scope = scope_probability(energy(scores), self.calibration)
         return HeadOutput(label_probabilities(scores, self.calibration.temperature), in_scope)
 
-    def answer(self, text: str, states: Floats, *, n_best: int = 5, min_confidence: float = 0.0) -> IntentAnswer:
+    def answer(
+        self, text: str, states: Floats, *, n_best: int = 5, min_confidence: float = 0.0
+    ) -> IntentAnswer:
         """Answer one non-blank text from its (tokens, D) hidden states."""
         output = self.predict([text], pooled(states)[None])
         probabilities, in_scope = output.probabilities[0], float(output.in_scope[0])
@@ -82,22 +84,19 @@ def label_probabilities(scores: Floats, temperature: float) -> Floats:
     return probabilities
 
 
-def scope_features(cosines: Floats, scores: Floats) -> NDArray[np.float64]:
-    """Return (rows, 4) evidence that a row is about any label at all.
+def energy(scores: Floats) -> NDArray[np.float64]:
+    """Return (rows,) evidence that a row is about any of the labels: log-sum-exp of (rows, labels) scores.
 
-    The nearest prototype's cosine, the energy of the fused scores (Liu et al. 2020, "Energy-based
-    Out-of-distribution Detection"), the best score, and its lead over the second.
+    Liu et al. 2020, "Energy-based Out-of-distribution Detection". The nearest cosine, the best score and its
+    lead over the second added nothing to it (CLINC150, benchmarks/RESULTS.md).
     """
-    ordered = np.sort(scores, axis=1)
-    best, second = ordered[:, -1], ordered[:, -2]
-    energy = best + np.log(np.exp(scores - best[:, None]).sum(axis=1))
-    return np.stack([cosines.max(axis=1), energy, best, best - second], axis=1).astype(np.float64)
+    best = scores.max(axis=1, keepdims=True).astype(np.float64)
+    total: NDArray[np.float64] = best[:, 0] + np.log(np.exp(scores - best).sum(axis=1))
+    return total
 
 
-def scope_probability(features: NDArray[np.float64], calibration: Calibration) -> NDArray[np.float64]:
-    """Return (rows,) probabilities of being in scope; 1 where the skill was never calibrated."""
-    if not calibration.scope_weights:
-        return np.ones(len(features))
-    logit = features @ np.array(calibration.scope_weights) + calibration.scope_bias
+def scope_probability(energies: NDArray[np.float64], calibration: Calibration) -> NDArray[np.float64]:
+    """Return (rows,) probabilities of being in scope."""
+    logit = calibration.scope_weight * energies + calibration.scope_bias
     probability: NDArray[np.float64] = 1 / (1 + np.exp(-np.clip(logit, -60, 60)))
     return probability

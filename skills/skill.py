@@ -76,11 +76,11 @@ class Calibration:
     """Turns a head's scores into probabilities; fitted on held-out rows.
 
     `temperature` divides the label scores. The probability of being in scope is
-    `sigmoid(scope_weights . scope_features + scope_bias)`; below `scope_threshold` the answer is out of scope.
+    `sigmoid(scope_weight * energy + scope_bias)`; below `scope_threshold` the answer is out of scope.
     """
 
     temperature: float = 1.0
-    scope_weights: tuple[float, ...] = ()
+    scope_weight: float = 0.0
     scope_bias: float = 0.0
     scope_threshold: float = 0.0
     ambiguity_margin: float = 0.1  # answers closer than this (in probability) are ambiguous

@@ -118,8 +118,6 @@ def _from_row(
 ) -> SkillVersion:
     version, name, kind, size = row
     try:
-        calibration = dict(version.calibration)
-        calibration["scope_weights"] = tuple(calibration["scope_weights"])
         return SkillVersion(
             name=name,
             version=version.number,
@@ -128,7 +126,7 @@ def _from_row(
             labels=tuple(version.labels),
             backbone=version.backbone,
             head=version.head,
-            calibration=Calibration(**calibration),
+            calibration=Calibration(**version.calibration),
             metrics=version.metrics,
             provenance=Provenance(**version.provenance),
             sha256=version.sha256,

@@ -29,7 +29,9 @@ class Evaluation:
     predictions: tuple[Prediction, ...]
 
 
-def evaluate(skill: LoadedSkill, utterances: Sequence[Utterance], backbone: Backbone, engine: Engine) -> Evaluation:
+def evaluate(
+    skill: LoadedSkill, utterances: Sequence[Utterance], backbone: Backbone, engine: Engine
+) -> Evaluation:
     """Answer every utterance with the skill as it is stored, and compare.
 
     Raises:
@@ -41,8 +43,8 @@ def evaluate(skill: LoadedSkill, utterances: Sequence[Utterance], backbone: Back
     for row in utterances:
         if row.intent not in known:
             raise InputError(
-                f"{row.place}: intent {row.intent!r} is not one of {skill.version}'s {len(skill.version.labels)} labels; "
-                "mark rows that belong to none of them with __oos__",
+                f"{row.place}: intent {row.intent!r} is not one of the {len(skill.version.labels)} labels of "
+                f"{skill.version}; mark rows that belong to none of them with __oos__",
                 field="intent",
             )
     texts = [row.text for row in utterances]

@@ -63,13 +63,15 @@ def tune(
     steps: int | None = None,
     on_progress: Callable[[Progress], None] = lambda progress: None,
 ) -> Tuned:
-    """Tune the encoder's prompt in place and return the best state.
+    """Tune the encoder's prompt and return the best state, in which the encoder is left.
 
     With `dev`, its loss is measured now and then, the best state is kept, and `config.patience` measurements
     without a better one end the run. Without it the run takes all `steps` and keeps the last state.
     """
     generator = np.random.default_rng(config.seed)
-    prototypes = nn.Parameter(_class_means(encoder.all_features(train.indices), torch.from_numpy(train.labels)))
+    prototypes = nn.Parameter(
+        _class_means(encoder.all_features(train.indices), torch.from_numpy(train.labels))
+    )
     steps = steps or planned_steps(len(train.indices), config)
     optimizer, schedule = _optimizer(encoder, prototypes, config, steps)
     evaluate_every = max(math.ceil(len(train.indices) / config.batch_rows), math.ceil(steps / EVALUATIONS))
@@ -79,7 +81,7 @@ def tune(
         features = encoder.features([train.indices[i] for i in picked])
         loss = _loss(features, prototypes, torch.from_numpy(train.labels[picked]), config)
         optimizer.zero_grad()
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(encoder.parameters(), config.clip_norm)
         optimizer.step()
         schedule.step()
@@ -94,7 +96,9 @@ def tune(
         on_progress(Progress(step, steps, running_loss, accuracy, seconds_left))
         if patience == 0:
             break
-    return best or _state(encoder, prototypes, steps)
+    tuned = best or _state(encoder, prototypes, steps)
+    encoder.reset(tuned.prompt)
+    return tuned
 
 
 def planned_steps(rows: int, config: TuningConfig) -> int:
@@ -124,7 +128,7 @@ def _optimizer(
     warmup = max(1, round(config.warmup_share * steps))
 
     def factor(step: int) -> float:
-        return min(1.0, (step + 1) / warmup) * 0.5 * (1 + math.cos(math.pi * step / steps))
+        return min(1.0, (step + 1) / warmup) * 0.5 * (1 + math.cos(math.pi * step / max(1, steps)))
 
     return optimizer, torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
 

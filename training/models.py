@@ -108,7 +108,7 @@ class DeepPrompted(PromptedEncoder):
 
     @torch.no_grad()
     def _keys_and_values(self, length: int, generator: torch.Generator) -> Tensor:
-        """Return (N, 2, P, H*K): the frozen keys and values of P random tokens of the rows, layer by layer."""
+        """Return (N, 2, P, H*K): frozen keys and values of P random tokens of the rows, layer by layer."""
         picked = torch.randperm(len(self.rows), generator=generator)[: max(8, length)].tolist()
         hidden, mask = self._trunk(picked)
         tokens = torch.randint(int(mask.sum()), (length,), generator=generator)

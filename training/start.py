@@ -27,4 +27,6 @@ def save_start(prompt: Prompt, backbone: Backbone, path: Path = DIALOG_PROMPT) -
     """Write a skill's deep prompt as the one that others start from."""
     if prompt.deep is None:
         raise ValueError("only a deep prompt can be a start")
-    save_file({"prompt.deep": prompt.deep.astype(np.float16)}, path, metadata={"backbone": backbone.fingerprint})
+    save_file(
+        {"prompt.deep": prompt.deep.astype(np.float16)}, path, metadata={"backbone": backbone.fingerprint}
+    )

@@ -6,6 +6,7 @@ import re
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 
 import numpy as np
@@ -18,6 +19,7 @@ from nlu.loaded import pack_skill
 from nlu.parser import tokenise
 from nlu.prompt import Floats, Prompt
 from skills.dataset import Dataset, data_sha256
+from skills.errors import InputError
 from skills.skill import OUT_OF_SCOPE_LABEL, Calibration, Method, Provenance, SkillDraft, SkillKind
 from skills.utterance import Utterance
 from training.calibration import calibrate
@@ -56,14 +58,18 @@ def train_intents(
         dataset: rows to train on and held-out rows; the latter choose the best state and calibrate it.
         start: prompt to start from instead of what `config.start` says; its length is taken over.
         refit: train once more on all rows, held-out ones included; None: as `config.refit_rows` says.
+
+    Raises:
+        InputError: there are no held-out rows in scope.
     """
+    _check_held_out(dataset)
     began = time.monotonic()
     torch.manual_seed(config.seed)
     texts = _Texts(dataset)
     encoder = _prompted(backbone, texts.all, config, start)
     untrained = encoder.prompt()
     train, dev = texts.rows(dataset.train, names=config.label_names), texts.rows(dataset.dev)
-    tuned = tune(encoder, train, dev, config, on_progress=lambda progress: on_progress("tune", progress))
+    tuned = tune(encoder, train, dev, config, on_progress=partial(on_progress, "tune"))
     lexical = texts.lexical(train) if config.lexical else None
     head = IntentHead(dataset.labels, tuned.prototypes, config.scale, lexical, 0.0, Calibration())
     head, held_out = _calibrated(head, encoder, texts, dataset, config)
@@ -71,19 +77,9 @@ def train_intents(
     if refitted:
         everything = texts.rows((*dataset.train, *dataset.dev), names=config.label_names)
         encoder.reset(untrained)
-        tuned = tune(
-            encoder, everything, None, config, on_progress=lambda progress: on_progress("refit", progress)
-        )
+        tuned = tune(encoder, everything, None, config, on_progress=partial(on_progress, "refit"))
         lexical = texts.lexical(everything) if head.lexical else None
         head = replace(head, prototypes=tuned.prototypes, lexical=lexical)
-    provenance = Provenance(
-        data_sha256=data_sha256((*dataset.train, *dataset.dev)),
-        rows=len(dataset.train) + len(dataset.dev),
-        seed=config.seed,
-        config=config.model_dump(mode="json"),
-        code_version=_code_version(),
-        seconds=round(time.monotonic() - began, 1),
-    )
     draft = SkillDraft(
         name=name,
         kind=SkillKind.INTENT,
@@ -93,10 +89,19 @@ def train_intents(
         head={"scale": head.scale, "lexical_weight": head.lexical_weight},
         calibration=head.calibration,
         metrics=held_out.metrics.as_flat_dict(),
-        provenance=provenance,
+        provenance=_provenance(dataset, config, time.monotonic() - began),
         tensors=pack_skill(tuned.prompt, head),
     )
     return Trained(draft, held_out, refitted)
+
+
+def _check_held_out(dataset: Dataset) -> None:
+    if not dataset.dev:
+        raise InputError(
+            "no held-out row has an intent, but calibration needs some: give every intent at least 2 rows, "
+            "or a dev file",
+            field="dev",
+        )
 
 
 class _Texts:
@@ -117,8 +122,10 @@ class _Texts:
     def rows(self, utterances: Sequence[Utterance], *, names: bool = False) -> Rows:
         """Return labeled rows; with `names`, each label's name is a row of that label."""
         texts = [row.text for row in utterances] + (self.names if names else [])
-        labels = [self.labels[row.intent] for row in utterances] + (list(range(len(self.names))) if names else [])
-        return Rows(self.indices(texts), np.array(labels))
+        labels = [self.labels[row.intent] for row in utterances]
+        if names:
+            labels += range(len(self.names))
+        return Rows(self.indices(texts), np.array(labels, np.int64))
 
     def lexical(self, rows: Rows) -> LexicalExpert:
         """Return the n-gram expert of labeled rows."""
@@ -182,6 +189,19 @@ def _lexical(head: IntentHead, texts: Sequence[str]) -> Floats:
     if head.lexical is None or not texts:
         return np.zeros((len(texts), len(head.labels)), np.float32)
     return np.stack([head.lexical.scores(text) for text in texts])
+
+
+def _provenance(dataset: Dataset, config: TuningConfig, seconds: float) -> Provenance:
+    oos = [Utterance(text, OUT_OF_SCOPE_LABEL) for text in (*dataset.train_oos, *dataset.dev_oos)]
+    rows = sorted((*dataset.train, *dataset.dev, *oos), key=lambda row: (row.intent, row.text))
+    return Provenance(
+        data_sha256=data_sha256(rows),  # sorted: the same data has the same hash however it was split
+        rows=len(rows),
+        seed=config.seed,
+        config=config.model_dump(mode="json"),
+        code_version=_code_version(),
+        seconds=round(seconds, 1),
+    )
 
 
 def _code_version() -> str:

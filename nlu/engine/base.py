@@ -31,7 +31,7 @@ class Engine(ABC):
         self._embedding = embedding  # (vocabulary, D)
 
     def encode(self, rows: Sequence[Row]) -> list[Floats]:
-        """Return the hidden states of each row's tokens, (tokens, D); a soft prompt's own states are dropped."""
+        """Return the hidden states of each row's tokens, (tokens, D), without those of a soft prompt."""
         keys = [(row.token_ids, id(row.prompt.soft)) for row in rows]
         place = {key: index for index, key in enumerate(dict.fromkeys(keys))}
         utterances = {key: row for key, row in zip(keys, rows, strict=True)}
@@ -69,7 +69,9 @@ class Engine(ABC):
         longest = max(lengths)
         if not longest:
             return None, None
-        prompts = np.zeros((len(rows), self.shape.prompted_layers, 2, longest, self.shape.d_attention), np.float32)
+        prompts = np.zeros(
+            (len(rows), self.shape.prompted_layers, 2, longest, self.shape.d_attention), np.float32
+        )
         for i, row in enumerate(rows):
             if row.prompt.deep is not None:
                 prompts[i, :, :, : lengths[i]] = row.prompt.deep

@@ -20,11 +20,14 @@ def make_engine(backbone: Backbone, compute: Compute, name: str = "auto") -> Eng
         InputError: no such engine, or it cannot run here.
     """
     if name not in ENGINES:
-        raise InputError(f"engine {name!r} does not exist; choose one of {', '.join(ENGINES)}", field="engine")
+        raise InputError(
+            f"engine {name!r} does not exist; choose one of {', '.join(ENGINES)}", field="engine"
+        )
     openvino_fits = compute.device == "cpu" and find_spec("openvino") is not None
     if name == "openvino" and not openvino_fits:
         raise InputError(
-            "engine 'openvino' needs the package openvino and --device cpu; use --engine torch", field="engine"
+            "engine 'openvino' needs the package openvino and --device cpu; use --engine torch",
+            field="engine",
         )
     if name == "torch" or not openvino_fits:
         return TorchEngine(backbone.encoder(), compute)

@@ -33,7 +33,9 @@ class OpenvinoEngine(Engine):
 
     def __init__(self, encoder: Encoder, compute: Compute, *, fingerprint: str, cache: Path) -> None:
         super().__init__(encoder.shape, encoder.embedding.weight.detach().float().numpy())
-        directory = cached_directory(cache / f"openvino-{fingerprint[:16]}-{EXPORT}", partial(_export, encoder))
+        directory = cached_directory(
+            cache / f"openvino-{fingerprint[:16]}-{EXPORT}", partial(_export, encoder)
+        )
         self._trunk_model = _compile(directory / "trunk.xml", compute)
         self._top_model = _compile(directory / "top.xml", compute)
         self._trunk_request = self._trunk_model.create_infer_request()

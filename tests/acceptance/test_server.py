@@ -1,0 +1,264 @@
+"""The server as a process, on the embedded backbone: swapped, refused, encrypted, stopped."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import grpc
+import numpy as np
+import pytest
+import trustme
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
+from safetensors.numpy import load, save
+
+from nlu.backbone import Backbone
+from nlu.cache import default_cache
+from nlu.client import (
+    AsyncClient,
+    Client,
+    ClientError,
+    ParseRequest,
+    ParseResult,
+    SkillRefusedError,
+    Tls,
+    UnavailableError,
+)
+from nlu.head import IntentHead
+from nlu.loaded import pack_skill
+from nlu.prompt import Prompt
+from skills.skill import Calibration, Method, Provenance, SkillDraft, SkillKind
+from storage.catalog import Catalog
+
+SECONDS = 120.0  # for a start on a busy machine, which may have to convert the backbone first
+SWAP_SECONDS = 2.0  # the promise: a published version is served within
+REPOSITORY = Path(__file__).parents[2]
+CACHE = Path(os.environ.get("SOFTSPOKEN_CACHE_DIR") or default_cache())
+LABELS = ("red", "green", "blue")
+CALLERS = 32
+
+SERVER = """
+import asyncio, json, pathlib, sys
+from nlu.server import ServerSettings, serve
+
+settings = json.loads(sys.argv[1])
+paths = {name: pathlib.Path(path) for name, path in json.loads(sys.argv[2]).items()}
+asyncio.run(serve(ServerSettings(**settings, **paths), ready=lambda address: print(address, flush=True)))
+"""
+
+
+@pytest.fixture(scope="module")
+def backbone() -> Backbone:
+    return Backbone.load(cache=CACHE)
+
+
+@pytest.fixture
+def url(tmp_path: Path) -> str:
+    return f"sqlite:///{tmp_path / 'catalog.db'}"
+
+
+@pytest.fixture
+def catalog(url: str) -> Iterator[Catalog]:
+    opened = Catalog.open(url)
+    yield opened
+    opened.close()
+
+
+def draft(backbone: Backbone, name: str, *, seed: int = 0) -> SkillDraft:
+    """A valid skill that has learned nothing."""
+    rng = np.random.default_rng(seed)
+    shape = backbone.shape
+    head = IntentHead(
+        labels=LABELS,
+        prototypes=rng.normal(size=(len(LABELS), shape.d_model)).astype(np.float32),
+        scale=50.0,
+        lexical=None,
+        lexical_weight=0.0,
+        calibration=Calibration(),
+    )
+    deep = rng.normal(size=(shape.prompted_layers, 2, 8, shape.d_attention)).astype(np.float32)
+    return SkillDraft(
+        name=name,
+        kind=SkillKind.INTENT,
+        method=Method.DEEP_PROMPT,
+        labels=LABELS,
+        backbone=backbone.fingerprint,
+        head={"scale": 50.0, "lexical_weight": 0.0},
+        calibration=Calibration(),
+        metrics={},
+        provenance=Provenance("0" * 64, 3, seed, {}, "test", 0.0),
+        tensors=pack_skill(Prompt(deep=deep), head),
+    )
+
+
+@contextmanager
+def running(
+    url: str, *, paths: dict[str, Path] | None = None, **settings: Any
+) -> Iterator[tuple[str, subprocess.Popen[str]]]:
+    """Start a server process and give its address once it answers; it is stopped at the end."""
+    settings = {"catalog": url, "address": "127.0.0.1:0", "threads": 1, **settings}
+    arguments = [
+        json.dumps(settings),
+        json.dumps({"cache": str(CACHE)} | {k: str(v) for k, v in (paths or {}).items()}),
+    ]
+    command = [sys.executable, "-c", SERVER, *arguments]
+    with subprocess.Popen(command, cwd=REPOSITORY, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            address = process.stdout.readline().strip()
+            assert address, f"the server ended with exit code {process.wait(SECONDS)}"
+            yield address, process
+        finally:
+            process.terminate()
+            process.wait(SECONDS)
+
+
+def answer(result: ParseResult) -> tuple[int, list[tuple[str, float]]]:
+    """The version and the exact ranking of a result of one skill."""
+    (only,) = result.results
+    return only.skill.version, [(intent.name, intent.confidence) for intent in only.ranking]
+
+
+@pytest.mark.asyncio
+async def test_a_new_version_is_swapped_in_under_load_without_a_failure(
+    url: str, catalog: Catalog, backbone: Backbone
+) -> None:
+    catalog.publish(draft(backbone, "steady", seed=1), alias="live")
+    catalog.publish(draft(backbone, "changing", seed=2), alias="live")
+    steady, changing = (ParseRequest("pay my card", skills=(name,)) for name in ("steady", "changing"))
+    swapped = asyncio.Event()
+    answers: list[tuple[int, list[tuple[str, float]]]] = []
+    versions: set[int] = set()
+
+    async def call(client: AsyncClient) -> None:
+        while not swapped.is_set():
+            answers.append(answer(await client.parse(steady, timeout=SECONDS)))
+            versions.add(answer(await client.parse(changing, timeout=SECONDS))[0])
+
+    with running(url) as (address, _):
+        async with AsyncClient(address) as client:
+            before = answer(await client.parse(steady)), answer(await client.parse(changing))
+            callers = [asyncio.create_task(call(client)) for _ in range(CALLERS)]
+            changes = client.watch_skills()
+            await anext(changes)
+
+            await asyncio.to_thread(catalog.publish, draft(backbone, "changing", seed=3), alias="live")
+            async with asyncio.timeout(SWAP_SECONDS):
+                await anext(changes)
+            swapped.set()
+            await asyncio.gather(*callers)
+            after = answer(await client.parse(steady)), answer(await client.parse(changing))
+
+    assert after[0] == before[0]  # to the last bit
+    assert (before[1][0], after[1][0]) == (1, 2)
+    assert after[1][1] != before[1][1]
+    assert versions <= {1, 2}
+    for version, ranking in answers:
+        assert version == 1
+        assert dict(ranking) == pytest.approx(dict(before[0][1]), abs=1e-4)
+
+
+def with_nan(blob: bytes) -> bytes:
+    tensors = load(blob)
+    tensors["prompt.deep"].flat[0] = np.nan
+    return save(tensors)
+
+
+def test_what_cannot_be_served_is_refused_and_the_rest_is_served(
+    url: str, catalog: Catalog, backbone: Backbone
+) -> None:
+    good = draft(backbone, "good")
+    catalog.publish(good, alias="live")
+    catalog.publish(replace(good, name="foreign", backbone="f" * 64), alias="live")
+    catalog.publish(replace(good, name="spoilt", tensors=with_nan(good.tensors)), alias="live")
+
+    with running(url) as (address, _), Client(address) as client:
+        skills = client.list_skills()
+        result = client.parse("hello")
+        errors = {}
+        for name in ("foreign", "spoilt"):
+            with pytest.raises(SkillRefusedError) as caught:
+                client.parse(ParseRequest("hello", skills=(name,)))
+            errors[name] = str(caught.value)
+
+    assert [each.skill.name for each in skills.skills] == ["good"]
+    assert {each.skill.name: each.reason for each in skills.refused} == errors
+    assert "backbone ffffffffffff" in errors["foreign"]
+    assert "not finite" in errors["spoilt"]
+    assert [each.skill.name for each in result.results] == ["good"]
+
+
+@pytest.mark.asyncio
+async def test_a_stop_answers_everything_in_flight_and_exits_with_0(
+    url: str, catalog: Catalog, backbone: Backbone
+) -> None:
+    catalog.publish(draft(backbone, "good"), alias="live")
+    text = "the same long sentence over and over again " * 10
+    with running(url, grace_seconds=SECONDS) as (address, process):
+        async with AsyncClient(address, timeout=SECONDS) as client:
+            changes = client.watch_skills()
+            await anext(changes)
+            calls = [asyncio.create_task(client.batch_parse([text] * 64)) for _ in range(4)]
+            await client.list_skills()  # on the same connection, so the calls are there before
+
+            process.send_signal(signal.SIGTERM)
+
+            assert not any(call.done() for call in calls)
+            with pytest.raises(StopAsyncIteration):
+                await anext(changes)
+            batches = await asyncio.gather(*calls)
+            assert await asyncio.to_thread(process.wait, SECONDS) == 0
+            with pytest.raises(UnavailableError):
+                await client.list_skills()
+    items = [item for batch in batches for item in batch]
+    assert len(items) == 256
+    assert not [item for item in items if isinstance(item, ClientError)]
+
+
+def test_health_turns_to_serving_and_reflection_names_the_services(
+    url: str, catalog: Catalog, backbone: Backbone
+) -> None:
+    catalog.publish(draft(backbone, "good"), alias="live")
+    with running(url, reflection=True) as (address, _), grpc.insecure_channel(address) as channel:
+        health = health_pb2_grpc.HealthStub(channel)
+        for service in ("", "softspoken.nlu.v1.NluService"):
+            found = health.Check(health_pb2.HealthCheckRequest(service=service), timeout=SECONDS)
+            assert found.status == health_pb2.HealthCheckResponse.SERVING
+        asked = reflection_pb2.ServerReflectionRequest(list_services="")
+        reflected = reflection_pb2_grpc.ServerReflectionStub(channel).ServerReflectionInfo(iter([asked]))
+        names = {service.name for service in next(reflected).list_services_response.service}
+    assert {"softspoken.nlu.v1.NluService", "grpc.health.v1.Health"} <= names
+
+
+def test_tls_lets_only_clients_of_the_authority_in(
+    tmp_path: Path, url: str, catalog: Catalog, backbone: Backbone
+) -> None:
+    catalog.publish(draft(backbone, "good"), alias="live")
+    authority = trustme.CA()
+    files = {
+        name: tmp_path / f"{name}.pem" for name in ("ca", "server", "server_key", "client", "client_key")
+    }
+    authority.cert_pem.write_to_path(str(files["ca"]))
+    for name in ("server", "client"):
+        issued = authority.issue_cert("localhost")
+        issued.cert_chain_pems[0].write_to_path(str(files[name]))
+        issued.private_key_pem.write_to_path(str(files[f"{name}_key"]))
+    paths = {"tls_certificate": files["server"], "tls_key": files["server_key"], "tls_client_ca": files["ca"]}
+
+    with running(url, address="localhost:0", paths=paths) as (address, _):
+        with Client(address, tls=Tls(files["ca"], files["client"], files["client_key"])) as client:
+            assert len(client.parse("hello").results) == 1
+        with Client(address, tls=Tls(files["ca"])) as stranger, pytest.raises(UnavailableError):
+            stranger.parse("hello")
+        with Client(address) as plain, pytest.raises(UnavailableError):
+            plain.parse("hello")

@@ -1,0 +1,123 @@
+"""The frozen model, loaded once for all tests, and factories of small things to put around it."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+from hypothesis import settings
+
+from skills.dataset import Dataset, build
+from skills.skill import OUT_OF_SCOPE_LABEL, Calibration, Method, Provenance, SkillDraft, SkillKind, SkillVersion
+from skills.utterance import Utterance
+
+if TYPE_CHECKING:
+    from nlu.backbone import Backbone
+    from nlu.prompt import Prompt
+
+settings.register_profile("softspoken", max_examples=30, deadline=None)
+settings.load_profile("softspoken")
+
+TOY_UTTERANCES = {
+    "card_arrival": [
+        "when does my new card arrive",
+        "my card has not come in the mail yet",
+        "track the delivery of my card",
+        "how long until the card is here",
+        "still waiting for my card to be delivered",
+    ],
+    "exchange_rate": [
+        "what is the rate for dollars to euros",
+        "how many yen do I get for a pound",
+        "is the exchange rate good today",
+        "tell me the current rate of the franc",
+        "which rate applies when I change money",
+    ],
+    "top_up": [
+        "I want to add money to my account",
+        "put fifty on my balance please",
+        "how can I top up",
+        "load some cash onto the card",
+        "add funds from my savings",
+    ],
+}
+TOY_OOS = ["who won the game last night", "play some jazz in the kitchen", "will it rain in Oslo"]
+
+
+@pytest.fixture(scope="session")
+def backbone() -> Iterator[Backbone]:
+    """The embedded backbone, converted into SOFTSPOKEN_CACHE_DIR or the default cache if it is not there."""
+    import torch
+
+    from nlu.backbone import Backbone
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # everything is tiny, and two threads on one free core are slower than one
+    cache = os.environ.get("SOFTSPOKEN_CACHE_DIR")
+    yield Backbone.load(cache=Path(cache) if cache else None)
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture
+def make_dataset() -> Callable[..., Dataset]:
+    """Return a function that makes three intents of five utterances each, one of them held out."""
+
+    def make(*, oos: bool = False, seed: int = 0) -> Dataset:
+        rows = [Utterance(text, intent) for intent, texts in TOY_UTTERANCES.items() for text in texts]
+        rows += [Utterance(text, OUT_OF_SCOPE_LABEL) for text in TOY_OOS] if oos else []
+        return build(rows, seed=seed)[0]
+
+    return make
+
+
+@pytest.fixture
+def make_prompt(backbone: Backbone) -> Callable[..., Prompt]:
+    """Return a function that makes random prompts of the backbone's sizes, of `deep` or `soft` vectors."""
+    from nlu.prompt import Prompt
+
+    def make(*, deep: int = 0, soft: int = 0, seed: int = 0) -> Prompt:
+        shape, generator = backbone.shape, np.random.default_rng(seed)
+        layers = (shape.prompted_layers, 2, deep, shape.d_attention)
+        return Prompt(
+            deep=4 * generator.normal(size=layers).astype(np.float32) if deep else None,
+            soft=10 * generator.normal(size=(soft, shape.d_model)).astype(np.float32) if soft else None,
+        )
+
+    return make
+
+
+@pytest.fixture
+def make_version() -> Callable[..., SkillVersion]:
+    """Return a function that makes the catalog's description of a draft, or of nothing in particular."""
+
+    def make(draft: SkillDraft | None = None, **changes: Any) -> SkillVersion:
+        fields: dict[str, Any] = {
+            "name": "banking",
+            "kind": SkillKind.INTENT,
+            "method": Method.DEEP_PROMPT,
+            "labels": tuple(TOY_UTTERANCES),
+            "backbone": "b" * 64,
+            "head": {"scale": 16.0, "lexical_weight": 0.0},
+            "calibration": Calibration(),
+            "metrics": {},
+            "provenance": Provenance("d" * 64, 15, 13, {}, "1.0", 1.0),
+            "tensors": b"",
+        }
+        if draft is not None:
+            fields |= {name: getattr(draft, name) for name in fields}
+        tensors = fields.pop("tensors")
+        fields |= {
+            "version": 3,
+            "sha256": hashlib.sha256(tensors).hexdigest(),
+            "bytes": len(tensors),
+            "created_at": datetime(2026, 1, 1, tzinfo=UTC),
+        }
+        return SkillVersion(**(fields | changes))
+
+    return make

@@ -1,0 +1,273 @@
+"""NluService on a real socket, over a real catalog and a real registry; only the encoder is a toy."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import threading
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from concurrent.futures import Future
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import grpc
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+from tokenizers import Regex, Tokenizer
+from tokenizers.models import WordLevel
+from tokenizers.pre_tokenizers import Split
+from tokenizers.processors import TemplateProcessing
+
+from nlu.backbone import Backbone
+from nlu.batcher import Batcher, Encoded
+from nlu.engine import Engine
+from nlu.engine.base import Mask
+from nlu.head import IntentHead
+from nlu.interceptors import CallBoundary
+from nlu.loaded import pack_skill
+from nlu.parser import Parser
+from nlu.prompt import Floats, Prompt, Row
+from nlu.registry import Registry
+from nlu.service import NluServicer, Service
+from nlu.v1 import nlu_pb2, nlu_pb2_grpc
+from nlu.warm_up import warm_up
+from skills.skill import Calibration, Method, Provenance, SkillDraft, SkillKind, SkillVersion
+from storage.catalog import Catalog
+
+SECONDS = 30.0  # a test that waits for longer has failed
+LABELS = ("red", "green", "blue")
+
+
+class GatedEngine(Engine):
+    """Gives each token's embedding plus the prompt's mean; a batch waits until the gate is open."""
+
+    name = "gated"
+
+    def __init__(self, backbone: Backbone) -> None:
+        rng = np.random.default_rng(0)
+        shape = backbone.shape
+        super().__init__(shape, rng.normal(size=(shape.vocab_size, shape.d_model)).astype(np.float32))
+        self.batches: list[list[tuple[int, ...]]] = []
+        self.busy = threading.Event()
+        self.gate = threading.Event()
+        self.gate.set()
+
+    def encode(self, rows: Sequence[Row]) -> list[Floats]:
+        self.batches.append([row.token_ids for row in rows])
+        self.busy.set()
+        assert self.gate.wait(SECONDS)
+        return super().encode(rows)
+
+    def _trunk(self, embeddings: Floats, mask: Mask) -> Floats:
+        return embeddings
+
+    def _top(self, hidden: Floats, mask: Mask, prompt: Floats | None, prompt_mask: Mask | None) -> Floats:
+        assert prompt is not None
+        states: Floats = hidden + prompt.mean(axis=(1, 2, 3, 4))[:, None, None]
+        return states
+
+
+class CountingBatcher(Batcher):
+    """Knows how many rows were accepted, and how many waited at most at a time."""
+
+    def __init__(self, engine: Engine, **settings: int) -> None:
+        self._count = threading.Condition()
+        self.accepted = self.waiting = self.most_waiting = 0
+        super().__init__(engine, **settings)
+
+    def submit(
+        self, rows: Iterable[Row], *, deadline: float | None = None, bounded: bool = True
+    ) -> list[Future[Encoded]]:
+        futures = super().submit(rows, deadline=deadline, bounded=bounded)
+        with self._count:
+            self.accepted += len(futures)
+            self.waiting += len(futures)
+            self.most_waiting = max(self.most_waiting, self.waiting)
+            self._count.notify_all()
+        for future in futures:
+            future.add_done_callback(self._done)
+        return futures
+
+    async def until_accepted(self, rows: int) -> None:
+        def wait() -> bool:
+            with self._count:
+                return self._count.wait_for(lambda: self.accepted >= rows, SECONDS)
+
+        assert await asyncio.to_thread(wait)
+
+    def _done(self, _: Future[Encoded]) -> None:
+        with self._count:
+            self.waiting -= 1
+
+
+class Logged(logging.Handler):
+    """Sets an event when a logger gets a message that begins so."""
+
+    def __init__(self, beginning: str) -> None:
+        super().__init__()
+        self.event = asyncio.Event()
+        self._beginning = beginning
+        self._logger = logging.getLogger("nlu.interceptors")
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if record.getMessage().startswith(self._beginning):
+            self.event.set()
+
+    async def __aenter__(self) -> None:
+        self._logger.addHandler(self)
+        self._logger.setLevel(logging.INFO)
+
+    async def __aexit__(self, *_: object) -> None:
+        """Wait for the message."""
+        await asyncio.wait_for(self.event.wait(), SECONDS)
+        self._logger.removeHandler(self)
+        self._logger.setLevel(logging.NOTSET)
+
+
+@dataclass(frozen=True)
+class Running:
+    """A running server, its caller's stub, and what is inside."""
+
+    stub: Any
+    servicer: NluServicer
+    service: Service
+    engine: GatedEngine
+    batcher: CountingBatcher
+    catalog: Catalog
+
+    async def occupy(self) -> asyncio.Task[nlu_pb2.ParseResponse]:
+        """Put one row into the engine and leave it there, so that what follows has to queue."""
+        self.engine.gate.clear()
+        self.engine.busy.clear()
+        first = asyncio.create_task(self.parse("first", "alpha"))
+        assert await asyncio.to_thread(self.engine.busy.wait, SECONDS)
+        return first
+
+    def publish(
+        self, name: str, *, seed: int = 0, alias: str | None = "live", **changes: Any
+    ) -> SkillVersion:
+        draft = make_draft(self.service.backbone, name, seed=seed)
+        return self.catalog.publish(replace(draft, **changes), alias=alias)
+
+    async def parse(self, text: str, *skills: str) -> nlu_pb2.ParseResponse:
+        refs = [nlu_pb2.SkillRef(name=name) for name in skills]
+        response: nlu_pb2.ParseResponse = await self.stub.Parse(nlu_pb2.ParseRequest(text=text, skills=refs))
+        return response
+
+
+def make_backbone(directory: Path) -> Backbone:
+    """Make a backbone of one token a character, whose one weight is there for the fingerprint."""
+    config = {
+        "model_type": "t5",
+        "feed_forward_proj": "gated-gelu",
+        "vocab_size": 30,
+        "d_model": 8,
+        "d_kv": 2,
+        "d_ff": 8,
+        "num_layers": 2,
+        "num_heads": 2,
+        "relative_attention_num_buckets": 4,
+    }
+    directory.mkdir()
+    (directory / "config.json").write_text(json.dumps(config))
+    save_file({"shared.weight": torch.arange(4.0)}, directory / "model.safetensors")
+    vocabulary = {token: i for i, token in enumerate(["<unk>", "</s>", *"abcdefghijklmnopqrstuvwxyz "])}
+    tokenizer = Tokenizer(WordLevel(vocabulary, unk_token="<unk>"))  # noqa: S106 - no password
+    tokenizer.pre_tokenizer = Split(Regex("."), "isolated")
+    tokenizer.post_processor = TemplateProcessing(single="$A </s>", special_tokens=[("</s>", 1)])
+    tokenizer.save(str(directory / "tokenizer.json"))
+    return Backbone(str(directory), directory, directory)
+
+
+def make_draft(backbone: Backbone, name: str, *, seed: int = 0) -> SkillDraft:
+    rng = np.random.default_rng(seed)
+    shape = backbone.shape
+    head = IntentHead(
+        labels=LABELS,
+        prototypes=rng.normal(size=(len(LABELS), shape.d_model)).astype(np.float32),
+        scale=20.0,
+        lexical=None,
+        lexical_weight=0.0,
+        calibration=Calibration(),
+    )
+    deep = rng.normal(size=(shape.prompted_layers, 2, 3, shape.d_attention)).astype(np.float32)
+    return SkillDraft(
+        name=name,
+        kind=SkillKind.INTENT,
+        method=Method.DEEP_PROMPT,
+        labels=LABELS,
+        backbone=backbone.fingerprint,
+        head={"scale": 20.0, "lexical_weight": 0.0},
+        calibration=Calibration(),
+        metrics={"accuracy": 0.75},
+        provenance=Provenance("d" * 64, 12, seed, {}, "1.0", 2.5),
+        tensors=pack_skill(Prompt(deep=deep), head),
+    )
+
+
+@asynccontextmanager
+async def running(
+    tmp_path: Path, *, prepare: Callable[[Running], object] | None = None, **settings: int
+) -> AsyncIterator[Running]:
+    """Serve the skills alpha and beta, or what `prepare` publishes."""
+    backbone = make_backbone(tmp_path / "backbone")
+    catalog = Catalog.open(f"sqlite:///{tmp_path / 'catalog.db'}")
+    engine = GatedEngine(backbone)
+    batcher = CountingBatcher(engine, **settings)
+    registry = Registry(catalog, backbone, partial(warm_up, backbone=backbone, batcher=batcher))
+    service = Service(backbone, registry, Parser(backbone, registry, batcher))
+    servicer = NluServicer()
+    servicer.start(service)
+    try:
+        async with listening(servicer) as stub:
+            server = Running(stub, servicer, service, engine, batcher, catalog)
+            (prepare or publish_two)(server)
+            await asyncio.to_thread(registry.refresh)
+            engine.batches.clear()  # of the warm-ups
+            batcher.accepted = 0
+            yield server
+            engine.gate.set()
+    finally:
+        engine.gate.set()
+        await asyncio.to_thread(batcher.close)
+        catalog.close()
+
+
+@asynccontextmanager
+async def listening(servicer: NluServicer) -> AsyncIterator[Any]:
+    server = grpc.aio.server(interceptors=[CallBoundary()])
+    nlu_pb2_grpc.add_NluServiceServicer_to_server(servicer, server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+    try:
+        async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+            yield nlu_pb2_grpc.NluServiceStub(channel)
+    finally:
+        await server.stop(None)
+
+
+def publish_two(server: Running) -> None:
+    server.publish("beta", seed=1)
+    server.publish("alpha", seed=2)
+
+
+@pytest.fixture
+def serve(tmp_path: Path) -> Callable[..., AbstractAsyncContextManager[Running]]:
+    return partial(running, tmp_path)
+
+
+@pytest.fixture
+def unready() -> Callable[[], AbstractAsyncContextManager[Any]]:
+    """The stub of a server that has no model yet."""
+    return lambda: listening(NluServicer())
+
+
+@pytest.fixture
+def logged() -> type[Logged]:
+    return Logged

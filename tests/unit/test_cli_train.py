@@ -1,0 +1,140 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from skills.errors import DataError, InputError
+from training.cli import demo
+from training.cli.labeled_files import LabeledFiles
+from training.cli.program import program
+from training.config import TuningConfig
+
+Write = Callable[..., Path]
+
+
+@pytest.fixture
+def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Write:
+    """Return a function that writes (text, intent) rows as JSON Lines into the working directory."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("SOFTSPOKEN_CATALOG", raising=False)
+
+    def write(name: str, *rows: tuple[str, str], raw: str = "") -> Path:
+        lines = [json.dumps({"text": text, "intent": intent}) + "\n" for text, intent in rows]
+        Path(name).write_text("".join(lines) + raw, encoding="utf-8")
+        return Path(name)
+
+    return write
+
+
+def run(*arguments: str) -> Result:
+    return CliRunner().invoke(program, ["train", "banking", "--kind", "intent", *arguments])
+
+
+def rows(labels: int = 2, each: int = 3) -> list[tuple[str, str]]:
+    return [
+        (f"text {number} of {label}", f"label_{label}") for label in range(labels) for number in range(each)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--data", "none.jsonl"], "none.jsonl: no such file"),
+        (["--data", "good.jsonl", "--data", "bad.jsonl"], "bad.jsonl:1: not valid JSON"),
+        (["--data", "one.jsonl"], "training rows have 1 intents"),
+        (["--data", "single.jsonl"], "no rows are held out"),
+        (["--data", "good.jsonl", "--columns", "text=1,intent=2"], "--columns is for .csv and .tsv files"),
+        (
+            ["--data", "good.jsonl", "--oos", "one.jsonl"],
+            "one.jsonl:1: intent is 'label_0' in a file of",
+        ),
+        (["--data", "good.jsonl", "--dev", "other.jsonl"], "1 held-out intents have no training row"),
+        (
+            ["--data", "good.jsonl", "--report", "none/report.html"],
+            "report none/report.html cannot be written",
+        ),
+        (["--data", "good.jsonl", "--seed", "-1"], "seed is -1"),
+        (["--data", "good.jsonl", "--set", "max_step=1"], "did you mean 'max_steps'?"),
+        (["--data", "good.jsonl", "--set", "max_steps"], "'max_steps' is not KEY=VALUE"),
+        (["--data", "good.jsonl", "--set", "zzz=1"], "settings are start, min_steps"),
+        (["--data", "good.jsonl", "--set", "seed=1"], "use --seed for that"),
+        (["--data", "good.jsonl", "--set", "prompt-length=1"], "use --prompt-length for that"),
+        (["--data", "good.jsonl", "--set", "scale=-1"], "scale is '-1'"),
+    ],
+)
+def test_bad_input_ends_with_2_before_a_catalog_is_made(
+    write: Write, arguments: list[str], message: str
+) -> None:
+    write("good.jsonl", *rows())
+    write("bad.jsonl", raw="{nonsense\n")
+    write("one.jsonl", *rows(labels=1))
+    write("single.jsonl", *rows(each=1))
+    write("other.jsonl", ("hello", "greeting"))
+
+    result = run(*arguments)
+
+    assert result.exit_code == 2
+    assert message in result.stderr
+    assert result.stdout == ""
+    assert not Path("softspoken.db").exists()
+
+
+def test_several_files_are_read_in_order(write: Write) -> None:
+    first, second = write("a.jsonl", ("one", "x")), write("b.csv", raw="said,meant\ntwo,y\n")
+
+    found, skipped = LabeledFiles((first, second), "text=said,intent=meant").read()
+
+    assert [(row.text, row.intent, row.file) for row in found] == [
+        ("one", "x", "a.jsonl"),
+        ("two", "y", "b.csv"),
+    ]
+    assert skipped == ()
+
+
+def test_columns_hold_for_a_dev_file_alone(write: Write) -> None:
+    train, dev = write("a.jsonl", ("one", "x")), write("dev.tsv", raw="x\ttwo\n")
+
+    found, _ = LabeledFiles((train,), "text=2,intent=1").read([dev])
+
+    assert [(row.text, row.intent) for row in found] == [("two", "x")]
+
+
+def test_bad_rows_are_skipped_on_demand(write: Write) -> None:
+    path = write("a.jsonl", ("one", "x"), ("", "y"), ("two", "y"))
+
+    found, skipped = LabeledFiles((path,), skip_bad_rows=True).read()
+
+    assert [row.text for row in found] == ["one", "two"]
+    assert [error.row for error in skipped] == [2]
+    with pytest.raises(DataError):
+        LabeledFiles((path,)).read()
+
+
+def test_out_of_scope_files_hold_nothing_else(write: Write) -> None:
+    files = LabeledFiles(())
+
+    found, _ = files.read_out_of_scope([write("oos.jsonl", ("peel a mango", "__oos__"))])
+
+    assert [row.text for row in found] == ["peel a mango"]
+
+
+def test_the_demo_without_the_source_tree_says_so(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="run the demo from a clone"):
+        demo.find_examples(tmp_path)
+
+
+def test_the_demo_asks_nothing_that_it_trained_on() -> None:
+    trained = (demo.find_examples(demo.ROOT) / "intents.jsonl").read_text(encoding="utf-8")
+
+    assert trained
+    assert not [text for text in demo.UTTERANCES if text in trained]
+
+
+def test_the_manual_explains_every_setting_of_the_training() -> None:
+    manual = (demo.ROOT / "docs" / "cli.md").read_text(encoding="utf-8")
+
+    assert [name for name in TuningConfig.model_fields if f"`{name}`" not in manual] == []

@@ -1,0 +1,69 @@
+"""Data files as the command line names them: several, of any format, columns for those that have them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from skills.errors import DataError, InputError
+from skills.skill import OUT_OF_SCOPE_LABEL
+
+if TYPE_CHECKING:
+    from skills.utterance import Utterance
+
+Rows = tuple["tuple[Utterance, ...]", tuple[DataError, ...]]  # and the bad rows that were skipped
+
+
+@dataclass(frozen=True)
+class LabeledFiles:
+    """Files of labeled utterances; `columns` as in `Columns.parse`, for CSV and TSV files among them."""
+
+    paths: tuple[Path, ...]
+    columns: str | None = None
+    skip_bad_rows: bool = False
+
+    def read(self, paths: Sequence[Path] | None = None) -> Rows:
+        """Return the rows of all files, or of others that are laid out like them, in order.
+
+        Raises:
+            DataError: a file cannot be read, or a row is bad and bad rows are not skipped.
+            InputError: columns are not well-formed, or no file has any.
+        """
+        from skills.formats import Columns, read_intents
+        from skills.formats.delimited import DELIMITERS
+
+        columns = Columns.parse(self.columns) if self.columns else None
+        delimited = {path for path in (*self.paths, *(paths or ())) if path.suffix.lower() in DELIMITERS}
+        if columns is not None and not delimited:
+            raise InputError(
+                "--columns is for .csv and .tsv files, and none is given: leave it out", field="columns"
+            )
+        rows: list[Utterance] = []
+        skipped: list[DataError] = []
+        for path in self.paths if paths is None else paths:
+            found = read_intents(
+                path, columns=columns if path in delimited else None, skip_bad_rows=self.skip_bad_rows
+            )
+            rows += found.utterances
+            skipped += found.skipped
+        return tuple(rows), tuple(skipped)
+
+    def read_out_of_scope(self, paths: Sequence[Path]) -> Rows:
+        """Return the rows of files that hold out-of-scope utterances only.
+
+        Raises:
+            DataError: as `read`; or a row has the label of an intent.
+        """
+        rows, skipped = self.read(paths)
+        for row in rows:
+            if row.intent != OUT_OF_SCOPE_LABEL:
+                raise DataError(
+                    f"intent is {row.intent!r} in a file of out-of-scope rows: label it "
+                    f"{OUT_OF_SCOPE_LABEL}, or give the file as --data",
+                    file=row.file,
+                    row=row.row,
+                    field="intent",
+                )
+        return rows, skipped

@@ -1,0 +1,83 @@
+"""How far a training run is: a bar on a terminal, a line every tenth elsewhere."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, TypeAlias
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
+
+from training.cli.output import percent, print_message
+
+if TYPE_CHECKING:
+    from training import loop
+
+OnProgress: TypeAlias = "Callable[[str, loop.Progress], None]"
+
+_RUNS = {"tune": "training", "refit": "training on all rows"}
+_LINES = 10  # of one run
+
+
+@contextmanager
+def training_progress(*, quiet: bool) -> Iterator[OnProgress]:
+    """Yield what the trainer calls after every step; writes to standard error."""
+    if quiet:
+        yield lambda run, progress: None
+    elif sys.stderr.isatty():
+        with _bar() as bar:
+            yield _Bars(bar)
+    else:
+        yield _Lines()
+
+
+def _bar() -> Progress:
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[state]}"),
+        console=Console(stderr=True),
+    )
+
+
+class _Bars:
+    """One bar for each run."""
+
+    def __init__(self, bar: Progress) -> None:
+        self._bar = bar
+        self._tasks: dict[str, TaskID] = {}
+
+    def __call__(self, run: str, progress: loop.Progress) -> None:
+        if run not in self._tasks:
+            for task in self._tasks.values():  # early stopping left the run before this one short of its end
+                self._bar.stop_task(task)
+            self._tasks[run] = self._bar.add_task(_RUNS.get(run, run), total=progress.steps, state="")
+        self._bar.update(self._tasks[run], completed=progress.step, state=_state(progress))
+
+
+class _Lines:
+    """A line at each tenth of each run."""
+
+    def __init__(self) -> None:
+        self._tenths: dict[str, int] = {}
+
+    def __call__(self, run: str, progress: loop.Progress) -> None:
+        tenth = _LINES * progress.step // progress.steps
+        if tenth > self._tenths.get(run, 0):
+            self._tenths[run] = tenth
+            done = f"{100 * tenth // _LINES} % ({progress.step}/{progress.steps} steps)"
+            print_message(f"{_RUNS.get(run, run)}: {done}, {_state(progress)}")
+
+
+def _state(progress: loop.Progress) -> str:
+    accuracy = "" if progress.dev_accuracy is None else f", dev accuracy {percent(progress.dev_accuracy)}"
+    return f"loss {progress.loss:.3f}{accuracy}, {clock(progress.seconds_left)} left"
+
+
+def clock(seconds: float) -> str:
+    """Return a duration as minutes and seconds."""
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes}:{rest:02d}"

@@ -1,0 +1,65 @@
+"""`softspoken serve`: the gRPC server."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sys
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.logging import RichHandler
+
+from training.cli.options import FILE, backbone_options, catalog_option, engine_options, setting
+
+_PLAIN = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+
+
+@click.command()
+@setting(
+    "--address",
+    default="127.0.0.1:50051",
+    metavar="HOST:PORT",
+    help="Port 0 takes a free one.",
+)
+@setting("--tls-certificate", type=FILE, help="PEM file, with the chain.")
+@setting("--tls-key", type=FILE, help="PEM file.")
+@setting("--tls-client-ca", type=FILE, help="Let only clients in that this authority has certified.")
+@setting("--insecure", is_flag=True, help="Plain text beyond this machine, where a proxy or a mesh encrypts.")
+@setting("--reflection", is_flag=True, help="Tell the methods to anyone who asks.")
+@setting("--poll-seconds", type=float, default=1.0, help="Between looks at the catalog.")
+@setting("--grace-seconds", type=float, default=10.0, help="For requests in flight at a stop.")
+@setting("--queue-rows", type=int, default=1024, help="Rows that may wait; more are refused.")
+@setting("--batch-tokens", type=int, default=2048, help="Padded tokens of one batch.")
+@setting(
+    "--log-level",
+    type=click.Choice(["debug", "info", "warning", "error"]),
+    default="info",
+    help="What is logged to standard error.",
+)
+@catalog_option
+@backbone_options
+@engine_options
+def serve(log_level: str, cache_dir: Any, **settings: Any) -> None:
+    """Answer over gRPC with the catalog's live skills, until SIGTERM or Ctrl-C.
+
+    Versions that are published or promoted meanwhile are served within 2 s. Prints "serving on HOST:PORT"
+    once requests are answered. Without TLS, only this machine can connect unless --insecure is given.
+    """
+    from nlu import server
+
+    log(log_level)
+    checked = server.ServerSettings(cache=cache_dir, **settings)
+    asyncio.run(server.serve(checked, ready=lambda address: click.echo(f"serving on {address}")))
+
+
+def log(level: str) -> None:
+    """Send the log to standard error: coloured on a terminal, plain otherwise."""
+    handler: logging.Handler = logging.StreamHandler()
+    if sys.stderr.isatty():
+        handler = RichHandler(console=Console(stderr=True), show_path=False)
+        handler.setFormatter(logging.Formatter("%(message)s"))
+    else:
+        handler.setFormatter(logging.Formatter(_PLAIN))
+    logging.basicConfig(level=level.upper(), handlers=[handler], force=True)

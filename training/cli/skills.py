@@ -1,0 +1,114 @@
+"""`softspoken skills`: what the catalog holds, and which version is served."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from skills.skill import LIVE, SkillRef
+from training.cli.catalogs import open_catalog
+from training.cli.options import catalog_option, json_option, setting
+from training.cli.output import print_json, print_message, print_table
+from training.cli.versions import (
+    details_table,
+    skills_document,
+    skills_table,
+    version_document,
+    versions_table,
+)
+
+_ALIAS = setting("--alias", default=LIVE, help="The name that is moved.")
+
+
+@click.group()
+def skills() -> None:
+    """List, promote, roll back and delete skills."""
+
+
+@skills.command("list")
+@json_option
+@catalog_option
+def list_skills(catalog: str, json: bool) -> None:
+    """List all skills, each by its live version or, if none is live, its newest."""
+    with open_catalog(catalog) as opened:
+        versions = opened.versions()
+    if json:
+        print_json(skills_document(versions))
+    elif versions:
+        print_table(skills_table(versions))
+    else:
+        print_message("the catalog holds no skills: train one with softspoken train")
+
+
+@skills.command()
+@click.argument("skill", metavar="NAME[@VERSION|@ALIAS]")
+@json_option
+@catalog_option
+def show(skill: str, catalog: str, json: bool) -> None:
+    """Show one version in full, and the other versions of its skill."""
+    ref = SkillRef.parse(skill)
+    with open_catalog(catalog) as opened:
+        version = opened.get(ref)
+        others = opened.versions(ref.name)
+    if json:
+        print_json(version_document(version))
+        return
+    print_table(details_table(version))
+    print_table(versions_table(others))
+
+
+@skills.command()
+@click.argument("skill", metavar="NAME@VERSION")
+@_ALIAS
+@json_option
+@catalog_option
+def promote(skill: str, catalog: str, alias: str, json: bool) -> None:
+    """Let an alias name a version; the version of "live" is what servers answer with."""
+    ref = SkillRef.parse(skill)
+    if "@" not in skill:
+        raise click.UsageError(f"name the version to promote, such as {skill}@1", click.get_current_context())
+    with open_catalog(catalog) as opened:
+        version = opened.promote(ref, alias)
+    if json:
+        print_json(version_document(version))
+    else:
+        click.echo(f"{version} is {alias}")
+
+
+@skills.command()
+@click.argument("name")
+@_ALIAS
+@json_option
+@catalog_option
+def rollback(name: str, catalog: str, alias: str, json: bool) -> None:
+    """Let an alias name the version that it named before."""
+    with open_catalog(catalog) as opened:
+        version = opened.rollback(name, alias)
+    if json:
+        print_json(version_document(version))
+    else:
+        click.echo(f"{version} is {alias} again")
+
+
+@skills.command()
+@click.argument("name")
+@setting("--yes", is_flag=True, help="Do not ask.")
+@catalog_option
+def delete(name: str, catalog: str, yes: bool) -> None:
+    """Take a skill, with all its versions, out of service."""
+    with open_catalog(catalog) as opened:
+        count = len(opened.versions(name))
+        if count and not yes and not _confirmed(name, count):
+            print_message(f"{name!r} was not deleted")
+            return
+        opened.delete(name)
+    click.echo(f"{name} was deleted")
+
+
+def _confirmed(name: str, versions: int) -> bool:
+    if not sys.stdin.isatty():
+        raise click.UsageError(
+            "there is no terminal to ask on: confirm with --yes", click.get_current_context()
+        )
+    return click.confirm(f"Delete {name!r} with its {versions} versions?", err=True)

@@ -1,0 +1,98 @@
+"""Skill versions as tables and as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from skills.skill import LIVE
+from training.cli.output import Table, cell, percent
+
+if TYPE_CHECKING:
+    from skills.skill import SkillVersion
+
+
+def version_document(version: SkillVersion) -> dict[str, Any]:
+    """Return everything about a version but its tensors, for JSON."""
+    return {**asdict(version), "created_at": version.created_at.isoformat()}
+
+
+def skills_document(versions: Sequence[SkillVersion]) -> list[dict[str, Any]]:
+    """Return each skill with its aliases and its versions, newest first, for JSON."""
+    return [
+        {
+            "name": name,
+            "kind": of_skill[0].kind,
+            "aliases": {alias: version.version for version in of_skill for alias in version.aliases},
+            "versions": [version_document(version) for version in of_skill],
+        }
+        for name, of_skill in _by_skill(versions)
+    ]
+
+
+def skills_table(versions: Sequence[SkillVersion]) -> Table:
+    """Return one row a skill: its live version, or else its newest."""
+    rows = []
+    for name, of_skill in _by_skill(versions):
+        live = next((version for version in of_skill if LIVE in version.aliases), None)
+        shown = live or of_skill[0]
+        rows.append(
+            (
+                cell(name, "bold"),
+                cell(shown.kind),
+                cell(live.version, "green") if live else cell("none", "yellow"),
+                cell(len(of_skill)),
+                cell(len(shown.labels)),
+                cell(percent(shown.metrics.get("accuracy"))),
+                cell(f"{shown.bytes:,}"),
+                cell(f"{shown.created_at:%Y-%m-%d %H:%M}"),
+            )
+        )
+    return Table(("skill", "kind", "live", "versions", "labels", "accuracy", "bytes", "trained (UTC)"), rows)
+
+
+def details_table(version: SkillVersion) -> Table:
+    """Return one version in full."""
+    provenance, calibration = version.provenance, version.calibration
+    values = {
+        "aliases": ", ".join(version.aliases) or "none",
+        "kind, method": f"{version.kind}, {version.method}",
+        "labels": f"{len(version.labels)}: {', '.join(version.labels)}",
+        **{name: f"{value:g}" for name, value in version.metrics.items()},
+        "temperature": f"{calibration.temperature:.3f}",
+        "scope threshold": f"{calibration.scope_threshold:.3f}",
+        "rows": f"{provenance.rows:,} (SHA-256 {provenance.data_sha256[:12]}), seed {provenance.seed}",
+        "trained": f"{version.created_at:%Y-%m-%d %H:%M} UTC in {provenance.seconds} s",
+        "code": provenance.code_version,
+        "settings": ", ".join(f"{key}={value}" for key, value in provenance.config.items()),
+        "backbone": version.backbone,
+        "tensors": f"{version.bytes:,} bytes, SHA-256 {version.sha256}",
+    }
+    return Table(("skill", str(version)), [(cell(name), cell(value)) for name, value in values.items()])
+
+
+def versions_table(versions: Sequence[SkillVersion]) -> Table:
+    """Return the versions of one skill, newest first."""
+    return Table(
+        ("version", "aliases", "method", "accuracy", "rows", "trained (UTC)"),
+        [
+            (
+                cell(version.version),
+                cell(", ".join(version.aliases) or "-", "green"),
+                cell(version.method),
+                cell(percent(version.metrics.get("accuracy"))),
+                cell(f"{version.provenance.rows:,}"),
+                cell(f"{version.created_at:%Y-%m-%d %H:%M}"),
+            )
+            for version in versions
+        ],
+    )
+
+
+def _by_skill(versions: Sequence[SkillVersion]) -> list[tuple[str, list[SkillVersion]]]:
+    """Group versions by name, newest first within each."""
+    groups: dict[str, list[SkillVersion]] = {}
+    for version in versions:
+        groups.setdefault(version.name, []).append(version)
+    return [(name, sorted(groups[name], key=lambda version: -version.version)) for name in sorted(groups)]
