@@ -19,12 +19,14 @@ SERVICE_CONFIG: dict[str, Any] = {
     "methodConfig": [
         {
             "name": [{"service": "softspoken.nlu.v1.NluService"}],
-            "retryPolicy": {  # all methods only read, so they may be sent again
+            # All methods only read, so they may be sent again. CANCELLED by the server means as much as
+            # UNAVAILABLE: gRPC says so to calls that arrive in the moment in which a server stops.
+            "retryPolicy": {
                 "maxAttempts": 4,
                 "initialBackoff": "0.1s",
                 "maxBackoff": "1s",
                 "backoffMultiplier": 2,
-                "retryableStatusCodes": ["UNAVAILABLE"],
+                "retryableStatusCodes": ["UNAVAILABLE", "CANCELLED"],
             },
         }
     ],

@@ -79,7 +79,7 @@ _BY_CODE: dict[int, type[ClientError]] = {
     grpc.StatusCode.DEADLINE_EXCEEDED.value[0]: DeadlineError,
     grpc.StatusCode.UNAVAILABLE.value[0]: UnavailableError,
     grpc.StatusCode.UNAUTHENTICATED.value[0]: UnauthenticatedError,
-    grpc.StatusCode.CANCELLED.value[0]: ClientError,  # by the caller, or by closing the client
+    grpc.StatusCode.CANCELLED.value[0]: UnavailableError,  # by a server that is just ending
 }
 
 

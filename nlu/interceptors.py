@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import re
 import time
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from contextvars import ContextVar
 from typing import Any, TypeAlias
 
@@ -51,6 +52,13 @@ class CallBoundary(grpc.aio.ServerInterceptor):
 
     def __init__(self, services: str = "/softspoken.") -> None:
         self._services = services  # the methods' common beginning
+        self._calls = 0
+        self._idle = asyncio.Event()
+        self._idle.set()
+
+    async def idle(self) -> None:
+        """Wait until no call is being answered."""
+        await self._idle.wait()
 
     async def intercept_service(
         self,
@@ -62,22 +70,33 @@ class CallBoundary(grpc.aio.ServerInterceptor):
         method = handler_call_details.method
         if handler is None or not method.startswith(self._services):
             return handler
-        return _bounded(handler, method)
+        return self._bounded(handler, method)
 
+    def _bounded(self, handler: Any, method: str) -> Handler:
+        """Wrap a handler whose method is a coroutine; streams write with `context.write`.
 
-def _bounded(handler: Any, method: str) -> Handler:
-    """Wrap a handler whose method is a coroutine; streams write with `context.write`.
+        (An asynchronous generator's clean-up would wait for the garbage collector after its caller left.)
+        """
+        kind = f"{_stream(handler.request_streaming)}_{_stream(handler.response_streaming)}"
+        behaviour = getattr(handler, kind)
 
-    (An asynchronous generator's clean-up would have to wait for the garbage collector after its caller left.)
-    """
-    kind = f"{_stream(handler.request_streaming)}_{_stream(handler.response_streaming)}"
-    behaviour = getattr(handler, kind)
+        async def answer(request: Any, context: Context) -> Any:
+            with self._counted():
+                async with _boundary(method, request, context):
+                    return await behaviour(request, context)
 
-    async def answer(request: Any, context: Context) -> Any:
-        async with _boundary(method, request, context):
-            return await behaviour(request, context)
+        return _MAKERS[kind](answer, handler.request_deserializer, handler.response_serializer)
 
-    return _MAKERS[kind](answer, handler.request_deserializer, handler.response_serializer)
+    @contextmanager
+    def _counted(self) -> Iterator[None]:
+        self._calls += 1
+        self._idle.clear()
+        try:
+            yield
+        finally:
+            self._calls -= 1
+            if not self._calls:
+                self._idle.set()
 
 
 def _stream(streaming: bool) -> str:

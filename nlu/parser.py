@@ -80,7 +80,9 @@ class Parser:
         if not request.skills:
             live = self._registry.snapshot.live()
             if not live:
-                raise UnknownSkillError("no skill is live: train one with --promote, or promote one", field="skills")
+                raise UnknownSkillError(
+                    "no skill is live: train one with --promote, or promote one", field="skills"
+                )
             return live
         return [await self._registry.resolve(ref) for ref in request.skills]
 

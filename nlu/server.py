@@ -6,7 +6,7 @@ import asyncio
 import logging
 import signal
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -30,6 +30,7 @@ from skills.errors import InputError
 from storage.catalog import Catalog
 
 MESSAGE_BYTES = 4 << 20  # gRPC's own default; 256 texts of 2,000 characters fit
+FLUSH_SECONDS = 1.0  # for the last answers to leave, after they were given
 NLU_SERVICE: str = nlu_pb2.DESCRIPTOR.services_by_name["NluService"].full_name
 
 logger = logging.getLogger(__name__)
@@ -117,8 +118,11 @@ async def serve(settings: ServerSettings, *, ready: Callable[[str], None] | None
     Raises:
         BackboneError, CatalogError, InputError: it cannot start.
     """
-    servicer, healthy = NluServicer(), health.aio.HealthServicer()
-    server, address = await _listen(settings, servicer, healthy)
+    servicer, healthy, boundary = NluServicer(), health.aio.HealthServicer(), CallBoundary()
+    server = _make_server(settings, servicer, healthy, boundary)
+    await _set_health(healthy, serving=False)
+    address = _bind(server, settings)
+    await server.start()
     try:
         async with open_service(settings) as service:
             with _stop_signals() as stop:
@@ -135,7 +139,10 @@ async def serve(settings: ServerSettings, *, ready: Callable[[str], None] | None
                     logger.info("stopping: no new requests, %g s for those in flight", settings.grace_seconds)
                     await healthy.enter_graceful_shutdown()
                     servicer.stop()
-                    await server.stop(settings.grace_seconds)
+                    # gRPC's own grace would wait for health watches, too, and cancel calls that arrive meanwhile.
+                    with suppress(TimeoutError):
+                        await asyncio.wait_for(boundary.idle(), settings.grace_seconds)
+                    await server.stop(FLUSH_SECONDS)
                     stopping.cancel()
                 await polling  # ends with the registry; if a fault ended it, that ends the server, too
     finally:
@@ -152,12 +159,14 @@ def _load(settings: ServerSettings) -> tuple[Backbone, Engine]:
     return backbone, engine
 
 
-async def _listen(
-    settings: ServerSettings, servicer: NluServicer, healthy: health.aio.HealthServicer
-) -> tuple[grpc.aio.Server, str]:
-    """Start a server that answers health checks, and calls with UNAVAILABLE; return it and its address."""
+def _make_server(
+    settings: ServerSettings,
+    servicer: NluServicer,
+    healthy: health.aio.HealthServicer,
+    boundary: CallBoundary,
+) -> grpc.aio.Server:
     server = grpc.aio.server(
-        interceptors=[CallBoundary()],
+        interceptors=[boundary],
         options=[
             ("grpc.max_receive_message_length", MESSAGE_BYTES),
             ("grpc.max_send_message_length", MESSAGE_BYTES),
@@ -169,10 +178,7 @@ async def _listen(
     if settings.reflection:
         names = (NLU_SERVICE, health.SERVICE_NAME, reflection.SERVICE_NAME)
         reflection.enable_server_reflection(names, server)
-    await _set_health(healthy, serving=False)
-    address = _bind(server, settings)
-    await server.start()
-    return server, address
+    return server
 
 
 def _bind(server: grpc.aio.Server, settings: ServerSettings) -> str:

@@ -20,6 +20,8 @@ from skills.errors import InputError, NotReadyError
 MAX_BATCH = 256  # items of one BatchParse
 IN_FLIGHT = 64  # items of one call that wait for the engine at a time: enough for a batch, and fair to others
 
+_STOPPING = "the server is stopping: send what was not answered to another one, or try again"
+
 
 @dataclass(frozen=True)
 class Service:
@@ -31,7 +33,7 @@ class Service:
 
 
 class NluServicer(nlu_pb2_grpc.NluServiceServicer):
-    """The methods are as the .proto says; they raise NotReadyError until `start`, and `stop` ends streams."""
+    """The methods are as the .proto says; they raise NotReadyError before `start` and after `stop`."""
 
     def __init__(self) -> None:
         self._service: Service | None = None
@@ -43,7 +45,7 @@ class NluServicer(nlu_pb2_grpc.NluServiceServicer):
         self._service = service
 
     def stop(self) -> None:
-        """End watches, and read no more from streams; what was read is answered."""
+        """Refuse new calls, end watches, and read no more from streams; what was read is answered."""
         self._stopping = True
         for reading in self._reading:
             reading.reschedule(0)
@@ -51,38 +53,37 @@ class NluServicer(nlu_pb2_grpc.NluServiceServicer):
             self._service.registry.close()
 
     async def Parse(self, request: nlu_pb2.ParseRequest, context: Context) -> nlu_pb2.ParseResponse:
-        return await self._parse(request, _deadline(context), request_id=current_request_id())
+        service, deadline = self._running(), _deadline(context)
+        return await _parse(service, request, deadline, request_id=current_request_id())
 
     async def BatchParse(
         self, request: nlu_pb2.BatchParseRequest, context: Context
     ) -> nlu_pb2.BatchParseResponse:
-        self._running()
+        service, deadline = self._running(), _deadline(context)
         if len(request.requests) > MAX_BATCH:
             raise InputError(
                 f"{len(request.requests)} requests in one batch, at most {MAX_BATCH} are allowed: "
                 "send several batches, or use StreamParse",
                 field="requests",
             )
-        deadline = _deadline(context)
         slots = asyncio.Semaphore(IN_FLIGHT)
 
         async def answer(message: nlu_pb2.ParseRequest) -> nlu_pb2.BatchParseItem:
             async with slots:
-                return await item_of(self._parse(message, deadline))
+                return await item_of(_parse(service, message, deadline))
 
         return nlu_pb2.BatchParseResponse(items=await asyncio.gather(*map(answer, request.requests)))
 
     async def StreamParse(
         self, requests: AsyncIterator[nlu_pb2.StreamParseRequest], context: Context
     ) -> None:
-        self._running()
-        deadline = _deadline(context)
+        service, deadline = self._running(), _deadline(context)
         slots = asyncio.Semaphore(IN_FLIGHT)
         writing = asyncio.Lock()  # gRPC takes one message at a time
 
         async def answer(index: int, message: nlu_pb2.ParseRequest) -> None:
             request_id = message.request_id or uuid.uuid4().hex
-            item = await item_of(self._parse(message, deadline, request_id=request_id))
+            item = await item_of(_parse(service, message, deadline, request_id=request_id))
             response = nlu_pb2.StreamParseResponse(request_id=request_id, index=index, item=item)
             async with writing:
                 await context.write(response)
@@ -95,7 +96,7 @@ class NluServicer(nlu_pb2_grpc.NluServiceServicer):
                 answers.create_task(answer(index, message.request))
                 index += 1
         if reading.expired():
-            raise NotReadyError("the server is stopping: send what was not answered to another one")
+            raise NotReadyError(_STOPPING)
 
     async def ListSkills(
         self, request: nlu_pb2.ListSkillsRequest, context: Context
@@ -113,15 +114,11 @@ class NluServicer(nlu_pb2_grpc.NluServiceServicer):
             skills = write_snapshot(snapshot, service.backbone.fingerprint)
             await context.write(nlu_pb2.WatchSkillsResponse(skills=skills))
 
-    async def _parse(
-        self, message: nlu_pb2.ParseRequest, deadline: float | None, *, request_id: str = ""
-    ) -> nlu_pb2.ParseResponse:
-        request = read_request(message, request_id=request_id)
-        return write_result(await self._running().parser.parse(request, deadline=deadline))
-
     def _running(self) -> Service:
         if self._service is None:
             raise NotReadyError("the server is loading its model: try again in a few seconds")
+        if self._stopping:
+            raise NotReadyError(_STOPPING)
         return self._service
 
     @asynccontextmanager
@@ -134,6 +131,13 @@ class NluServicer(nlu_pb2_grpc.NluServiceServicer):
                     yield block
                 finally:
                     self._reading.discard(block)
+
+
+async def _parse(
+    service: Service, message: nlu_pb2.ParseRequest, deadline: float | None, *, request_id: str = ""
+) -> nlu_pb2.ParseResponse:
+    request = read_request(message, request_id=request_id)
+    return write_result(await service.parser.parse(request, deadline=deadline))
 
 
 def _deadline(context: Context) -> float | None:

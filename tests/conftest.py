@@ -14,7 +14,15 @@ import pytest
 from hypothesis import settings
 
 from skills.dataset import Dataset, build
-from skills.skill import OUT_OF_SCOPE_LABEL, Calibration, Method, Provenance, SkillDraft, SkillKind, SkillVersion
+from skills.skill import (
+    OUT_OF_SCOPE_LABEL,
+    Calibration,
+    Method,
+    Provenance,
+    SkillDraft,
+    SkillKind,
+    SkillVersion,
+)
 from skills.utterance import Utterance
 
 if TYPE_CHECKING:

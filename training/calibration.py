@@ -17,7 +17,6 @@ from skills.skill import Calibration
 
 LEXICAL_WEIGHTS = (0.0, 0.25, 0.5, 0.75, 1.0)  # above 1 the n-grams outvote what the prompt has learned
 REAL_OOS_ROWS = 50  # with at least so many out-of-scope examples, no pseudo ones are made
-MASKED = np.float32(-1e4)  # low enough to count for nothing in an energy
 
 
 def calibrate(
@@ -45,11 +44,21 @@ def calibrate(
     scores = head.scale * cosines + weight * lexical
     outside = energy(head.scale * oos_cosines + weight * oos_lexical)
     if len(outside) < REAL_OOS_ROWS:
-        # What a row looks like to the other labels stands in for a row that belongs to none of them.
-        right = np.eye(scores.shape[1], dtype=np.bool_)[labels]
-        outside = np.concatenate([outside, energy(np.where(right, MASKED, scores))])
+        outside = np.concatenate([outside, energy(_without_right(scores, labels))])
     scope = _scope(energy(scores), outside, in_scope_kept)
     return replace(head, calibration=replace(scope, temperature=fits[weight][0]))
+
+
+def _without_right(scores: Floats, labels: NDArray[np.int64]) -> Floats:
+    """Return (rows, labels) scores with the right label's put to the mean of the others.
+
+    What a row looks like to the other labels stands in for a row that belongs to none of them.
+    """
+    rows = np.arange(len(labels))
+    others = (scores.sum(axis=1) - scores[rows, labels]) / (scores.shape[1] - 1)
+    masked = scores.copy()
+    masked[rows, labels] = others
+    return masked
 
 
 def _temperature(scores: Floats, labels: NDArray[np.int64]) -> tuple[float, float]:

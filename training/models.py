@@ -5,6 +5,7 @@ Shapes: B rows, L tokens, P prompt vectors, N top layers, D model size, H*K atte
 
 from __future__ import annotations
 
+import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
@@ -128,12 +129,12 @@ class SoftPrompted(PromptedEncoder):
         from peft import PromptTuningConfig, TaskType, get_peft_model
 
         self.width = backbone.shape.d_model
-        config = PromptTuningConfig(
-            task_type=TaskType.FEATURE_EXTRACTION,
-            num_virtual_tokens=prompt_length,
-            base_model_name_or_path=backbone.name,
-        )
-        self._model: Any = get_peft_model(backbone.encoder_transformer(), config)
+        base = backbone.encoder_transformer()
+        base.name_or_path = backbone.name  # PEFT writes it into checkpoints
+        config = PromptTuningConfig(task_type=TaskType.FEATURE_EXTRACTION, num_virtual_tokens=prompt_length)
+        with warnings.catch_warnings():  # PEFT asks transformers for a property by its old name
+            warnings.filterwarnings("ignore", "`is_gradient_checkpointing` is deprecated", FutureWarning)
+            self._model: Any = get_peft_model(base, config)
         self._model.eval()
 
     def parameters(self) -> list[nn.Parameter]:
@@ -150,7 +151,8 @@ class SoftPrompted(PromptedEncoder):
 
     def save(self, directory: Path) -> None:
         """Write a PEFT checkpoint."""
-        self._model.save_pretrained(str(directory), safe_serialization=True)
+        # Left to itself, PEFT asks the hub whether the base model's vocabulary has changed.
+        self._model.save_pretrained(str(directory), safe_serialization=True, save_embedding_layers=False)
 
 
 def _pooled(states: Tensor, mask: Tensor) -> Tensor:

@@ -20,9 +20,7 @@ from training.models import SoftPrompted
 CONFIG = "adapter_config.json"
 WEIGHTS = "adapter_model.safetensors"
 EMBEDDINGS = "prompt_embeddings"
-MAX_BYTES = (
-    64 << 20
-)  # a prompt of 256 vectors for the largest T5 has 4 MB; files from elsewhere are untrusted
+MAX_BYTES = 64 << 20  # 256 vectors for the largest T5 have 4 MB; files from elsewhere are untrusted
 
 
 def export_peft(skill: LoadedSkill, backbone: Backbone, directory: Path) -> None:

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from nlu.backbone import Backbone
-from nlu.head import IntentHead
+from nlu.head import IntentHead, energy
 from nlu.lexical import LexicalExpert
 from nlu.loaded import pack_skill
 from nlu.parser import tokenise
@@ -75,11 +75,13 @@ def train_intents(
     head, held_out = _calibrated(head, encoder, texts, dataset, config)
     refitted = len(train.indices) < config.refit_rows if refit is None else refit
     if refitted:
+        before = _mean_energy(head, encoder, texts, train)
         everything = texts.rows((*dataset.train, *dataset.dev), names=config.label_names)
         encoder.reset(untrained)
         tuned = tune(encoder, everything, None, config, on_progress=partial(on_progress, "refit"))
         lexical = texts.lexical(everything) if head.lexical else None
         head = replace(head, prototypes=tuned.prototypes, lexical=lexical)
+        head = _shifted(head, before - _mean_energy(head, encoder, texts, train))
     draft = SkillDraft(
         name=name,
         kind=SkillKind.INTENT,
@@ -175,6 +177,18 @@ def _calibrated(
     judged = [*held_out, *texts.oos]
     expected = [row.intent for row in dataset.dev] + [OUT_OF_SCOPE_LABEL] * len(texts.oos)
     return head, judge(head, head.predict(judged, np.concatenate([features, oos_features])), judged, expected)
+
+
+def _mean_energy(head: IntentHead, encoder: PromptedEncoder, texts: _Texts, rows: Rows) -> float:
+    """Return the mean energy of rows that the head was trained on."""
+    scores = head.scores([texts.all[i] for i in rows.indices], _features(encoder, rows.indices))
+    return float(energy(scores).mean())
+
+
+def _shifted(head: IntentHead, energy_lost: float) -> IntentHead:
+    """Move the scope calibration along when a second run gives the rows of the first one other energies."""
+    bias = head.calibration.scope_bias + head.calibration.scope_weight * energy_lost
+    return replace(head, calibration=replace(head.calibration, scope_bias=bias))
 
 
 def _features(encoder: PromptedEncoder, indices: Sequence[int]) -> Floats:

@@ -20,7 +20,11 @@ from training.cli.program import program
 
 ROOT = Path(cli.__file__).parents[2]
 # SIGINT is ignored in what a shell runs in the background: the child must get it wherever the tests run.
-PROGRAM = "import signal, training.cli; signal.signal(signal.SIGINT, signal.default_int_handler); training.cli.main()"
+PROGRAM = """
+import signal, training.cli
+signal.signal(signal.SIGINT, signal.default_int_handler)
+training.cli.main()
+"""
 TEXTS = {
     "greet": ["hello", "hi there", "good morning to you", "hey, how are you", "greetings", "good evening"],
     "pay_bill": [
@@ -40,7 +44,18 @@ TEXTS = {
         "what is the temperature tonight",
     ],
 }
-QUICK = ["--set", "min_steps=10", "--set", "max_steps=10", "--threads", "1"]
+QUICK = ["--set", "min_steps=10", "--set", "max_steps=10"]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def environment() -> Iterator[None]:
+    """One thread, and no measuring of precisions: there are many processes, and each is short."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SOFTSPOKEN_THREADS", "1")
+        patch.setenv("SOFTSPOKEN_PRECISION", "float32")
+        patch.delenv("SOFTSPOKEN_CATALOG", raising=False)
+        patch.delenv("SOFTSPOKEN_SERVER", raising=False)
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -118,7 +133,7 @@ def test_train_without_promotion_in_words(
 
     assert result.exit_code == 0, result.stderr
     assert "chat@1 (not live; softspoken skills promote chat@1)" in result.stdout
-    assert "training: 100 % (10/10 steps)" in result.stderr
+    assert "training on all rows: 100 % (10/10 steps)" in result.stderr
     (skill,) = document("skills", "list", "--catalog", other)
     assert skill["aliases"] == {}
     without_oos = document("skills", "show", "chat@1", "--catalog", other)
@@ -128,7 +143,7 @@ def test_train_without_promotion_in_words(
 def test_evaluate_answers_the_file(trained: dict[str, Any], folder: Path, catalog: str) -> None:
     arguments = ["evaluate", "chat@live", "--data", str(folder / "data.jsonl"), "--catalog", catalog]
 
-    found = document(*arguments, "--threads", "1", "--report", str(folder / "evaluation.html"))
+    found = document(*arguments, "--report", str(folder / "evaluation.html"))
 
     assert (found["name"], found["version"], found["rows"]) == ("chat", 1, 18)
     assert found["accuracy"] > 0.9  # it has learned these rows
@@ -136,9 +151,7 @@ def test_evaluate_answers_the_file(trained: dict[str, Any], folder: Path, catalo
 
 
 def test_parse_answers_offline(trained: dict[str, Any], catalog: str) -> None:
-    answers = document(
-        "parse", "good morning to you", " ", "--catalog", catalog, "--threads", "1", "--n-best", "2"
-    )
+    answers = document("parse", "good morning to you", " ", "--catalog", catalog, "--n-best", "2")
 
     first, blank = (answer["results"][0] for answer in answers)
     assert first["ranking"][0]["name"] == "greet"
@@ -153,7 +166,7 @@ def test_parse_answers_offline(trained: dict[str, Any], catalog: str) -> None:
         (["train", "chat", "--kind", "intent", "--data", "{folder}/bad.csv"], 2, "bad.csv:3: text is blank"),
         (["evaluate", "chat", "--data", "{folder}/bad.csv"], 2, "bad.csv:3: text is blank"),
         (["evaluate", "chat@7", "--data", "{folder}/data.jsonl"], 2, "has no version 7; there are 1"),
-        (["parse", "hello", "--skills", "chat,nothing", "--threads", "1"], 2, "no skill nothing@live"),
+        (["parse", "hello", "--skills", "chat,nothing"], 2, "no skill nothing@live"),
         (["parse", "x" * 2001], 2, "text has 2001 characters, at most 2000 are allowed"),
         (["parse", "hello", "--backbone", "nothing"], 1, "backbone 'nothing' is neither 'embedded'"),
         (["parse", "hello", "--threads", "4096"], 2, "threads is 4096"),
@@ -203,7 +216,7 @@ def test_serve_answers_parse_and_stops_with_0(trained: dict[str, Any], catalog: 
 
 def test_ctrl_c_in_training_stores_nothing(folder: Path, tmp_path: Path) -> None:
     other = f"sqlite:///{tmp_path / 'other.db'}"
-    steps = ["--set", "min_steps=1000", "--set", "max_steps=1000", "--set", "patience=100", "--threads", "1"]
+    steps = ["--set", "min_steps=200", "--set", "max_steps=200", "--set", "patience=100"]
     arguments = [
         "train",
         "chat",

@@ -116,6 +116,20 @@ def test_every_kind_of_value_in_the_file(tunings: list[Tuning]) -> None:
     assert (tuning.config.max_steps, tuning.config.lexical, tuning.config.prompt_rate) == (7, False, 0.5)
 
 
+def test_variables_of_repeated_options_and_flags(tunings: list[Tuning]) -> None:
+    run(
+        *["train", "x", "--kind", "intent"],
+        SOFTSPOKEN_TRAIN_DATA="a.jsonl:b.jsonl",
+        SOFTSPOKEN_TRAIN_SET="max_steps=7 lexical=false",
+        SOFTSPOKEN_TRAIN_PROMOTE="0",
+        SOFTSPOKEN_TRAIN_OOS="",
+    )
+
+    tuning = tunings[0]
+    assert (tuning.files.paths, tuning.oos) == ((Path("a.jsonl"), Path("b.jsonl")), ())
+    assert (tuning.config.max_steps, tuning.config.lexical, tuning.promote) == (7, False, False)
+
+
 def test_another_file_is_used_instead(tunings: list[Tuning]) -> None:
     write("[train]\nseed = 1")
     other = write("[train]\nseed = 2\nkind = 'intent'\ndata = 'f.jsonl'", "other.toml")

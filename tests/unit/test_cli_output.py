@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import sys
 
 import pytest
@@ -172,6 +173,16 @@ def test_progress_of_few_steps_repeats_no_line(capsys: pytest.CaptureFixture[str
     report("tune", steps=3)
 
     assert len(capsys.readouterr().err.splitlines()) == 3
+
+
+def test_a_run_that_stopped_early_says_so_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = make_terminal(monkeypatch)
+
+    with training_progress(quiet=False) as on_progress:
+        on_progress("tune", Progress(3, 40, 1.25, 0.5, 9.0))
+        on_progress("refit", Progress(40, 40, 1.25, None, 0.0))
+
+    assert "3/40 stopped early" in re.sub(r"\x1b\[[0-9;]*m", "", terminal.getvalue())
 
 
 def test_progress_on_a_terminal_is_a_bar(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -65,8 +65,8 @@ def asked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Asked:
     return asked
 
 
-def run(*arguments: str, stdin: bytes | None = None, **variables: str) -> Result:
-    return CliRunner().invoke(program, ["parse", *arguments], input=stdin, env=dict(variables))
+def run(*arguments: str, stdin: bytes | None = None, variables: dict[str, str] | None = None) -> Result:
+    return CliRunner().invoke(program, ["parse", *arguments], input=stdin, env=variables)
 
 
 @pytest.mark.parametrize(
@@ -90,7 +90,7 @@ def test_who_is_asked(
 ) -> None:
     Path("softspoken.toml").write_text(file)
 
-    result = run("hello", *arguments, **variables)
+    result = run("hello", *arguments, variables=variables)
 
     assert result.exit_code == 0, result.stderr
     assert asked.places == [place]

@@ -98,7 +98,7 @@ def test_takes_cuda_where_there_is_one(one_gpu: None, asked: str, device: str) -
 
 
 def test_refuses_an_unknown_precision() -> None:
-    with pytest.raises(InputError, match="'int4'.*auto, float32, bfloat16") as caught:
+    with pytest.raises(InputError, match=r"'int4'.*auto, float32, bfloat16") as caught:
         choose(precision="int4", threads=1)
     assert caught.value.field == "precision"
 
@@ -124,7 +124,8 @@ def test_auto_takes_the_precision_that_was_faster(
 
 
 @pytest.mark.parametrize(
-    ("bfloat16_seconds", "float32_seconds", "faster"), [(1.0, 3.0, True), (1.0, 1.1, False), (2.0, 1.0, False)]
+    ("bfloat16_seconds", "float32_seconds", "faster"),
+    [(1.0, 3.0, True), (1.0, 1.1, False), (2.0, 1.0, False)],
 )
 def test_bfloat16_must_win_by_a_margin(
     monkeypatch: pytest.MonkeyPatch, bfloat16_seconds: float, float32_seconds: float, faster: bool

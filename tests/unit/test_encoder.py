@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 from torch import Tensor
@@ -86,7 +88,9 @@ def test_a_padded_prompt_is_the_prompt(encoder: Encoder, batch: tuple[Tensor, Te
     ids, mask = batch
     prompt = random_prompt(encoder, len(ids), 6)
     three_of_six = (torch.arange(6) < 3).expand(len(ids), 6)
-    assert close(encoder(ids, mask, prompt, three_of_six)[mask], encoder(ids, mask, prompt[:, :, :, :3])[mask])
+    assert close(
+        encoder(ids, mask, prompt, three_of_six)[mask], encoder(ids, mask, prompt[:, :, :, :3])[mask]
+    )
 
 
 @torch.inference_mode()
@@ -104,7 +108,9 @@ def test_a_row_with_its_own_prompt_is_the_same_alone(encoder: Encoder, batch: tu
     together = encoder(ids, mask, prompt, torch.arange(6) < lengths[:, None])
     for row, length in enumerate(lengths.tolist()):
         tokens = int(mask[row].sum())
-        alone = encoder(ids[row : row + 1, :tokens], mask[row : row + 1, :tokens], prompt[row : row + 1, :, :, :length])
+        alone = encoder(
+            ids[row : row + 1, :tokens], mask[row : row + 1, :tokens], prompt[row : row + 1, :, :, :length]
+        )
         assert close(together[row, :tokens], alone[0])
 
 
@@ -114,7 +120,8 @@ def test_keys_and_values_are_those_of_transformers(
 ) -> None:
     ids, mask = batch
     recorded: list[Tensor] = []
-    attentions = [block.layer[0].SelfAttention for block in reference.encoder.block[encoder.shape.fork :]]
+    blocks: Any = reference.encoder.block
+    attentions = [block.layer[0].SelfAttention for block in blocks[encoder.shape.fork :]]
     hooks = [
         part.register_forward_hook(lambda module, inputs, output: recorded.append(output))
         for attention in attentions

@@ -81,7 +81,9 @@ def test_the_order_of_a_batch_does_not_matter(engine: Engine, mixed: list[Row]) 
 
 
 def test_every_prompt_changes_the_answer(engine: Engine, mixed: list[Row]) -> None:
-    middle = [states for row, states in zip(mixed, engine.encode(mixed), strict=True) if row.token_ids == MIDDLE]
+    middle = [
+        states for row, states in zip(mixed, engine.encode(mixed), strict=True) if row.token_ids == MIDDLE
+    ]
     assert len(middle) == 5
     for i, states in enumerate(middle):
         assert all(difference(states, other) > 0.01 for other in middle[:i])

@@ -84,8 +84,8 @@ def raising(error: BaseException) -> Callable[[], None]:
 
 
 @asynccontextmanager
-async def running(servicer: Servicer, *, services: str = "/softspoken.") -> AsyncIterator[Any]:
-    server = grpc.aio.server(interceptors=[CallBoundary(services)])
+async def running(servicer: Servicer, *, boundary: CallBoundary | None = None) -> AsyncIterator[Any]:
+    server = grpc.aio.server(interceptors=[boundary or CallBoundary()])
     nlu_pb2_grpc.add_NluServiceServicer_to_server(servicer, server)
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
@@ -269,9 +269,25 @@ async def test_a_caller_who_leaves_is_logged_as_such(caplog: pytest.LogCaptureFi
 
 
 @pytest.mark.asyncio
+async def test_it_is_idle_when_no_call_is_being_answered() -> None:
+    servicer, boundary = Servicer(nothing), CallBoundary()
+    await asyncio.wait_for(boundary.idle(), SECONDS)
+    async with running(servicer, boundary=boundary) as stub:
+        call = stub.ListSkills(nlu_pb2.ListSkillsRequest())
+        await asyncio.wait_for(servicer.entered.wait(), SECONDS)
+        idle = asyncio.create_task(boundary.idle())
+        await stub.Parse(nlu_pb2.ParseRequest())
+        assert not idle.done()  # the other call still is
+
+        servicer.proceed.set()
+        await call
+        await asyncio.wait_for(idle, SECONDS)
+
+
+@pytest.mark.asyncio
 async def test_other_services_are_left_alone(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, "nlu.interceptors")
-    async with running(Servicer(nothing), services="/another.") as stub:
+    async with running(Servicer(nothing), boundary=CallBoundary("/another.")) as stub:
         call = stub.Parse(nlu_pb2.ParseRequest())
         await call
         assert "x-request-id" not in dict(await call.trailing_metadata())

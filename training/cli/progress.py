@@ -52,8 +52,9 @@ class _Bars:
 
     def __call__(self, run: str, progress: loop.Progress) -> None:
         if run not in self._tasks:
-            for task in self._tasks.values():  # early stopping left the run before this one short of its end
-                self._bar.stop_task(task)
+            for task in self._tasks.values():
+                if not self._bar.tasks[task].finished:
+                    self._bar.update(task, state="stopped early, at its best dev loss")
             self._tasks[run] = self._bar.add_task(_RUNS.get(run, run), total=progress.steps, state="")
         self._bar.update(self._tasks[run], completed=progress.step, state=_state(progress))
 

@@ -1,0 +1,161 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from nlu.backbone import Backbone
+from nlu.compute import Compute, Precision
+from nlu.engine import Engine, make_engine
+from nlu.head import pooled
+from nlu.prompt import Prompt, Row
+from training import models
+from training.models import DeepPrompted, PromptedEncoder, SoftPrompted
+
+MakePrompt = Callable[..., Prompt]
+MakeEncoder = Callable[..., PromptedEncoder]
+
+TEXTS = ["when does my card arrive", "hi", "what is the exchange rate of the day for dollars", "top up"]
+METHODS = ["deep-prompt", "soft-prompt"]
+
+
+@pytest.fixture(scope="module")
+def engine(backbone: Backbone) -> Engine:
+    return make_engine(backbone, Compute("cpu", Precision.FLOAT32, threads=1), "torch")
+
+
+@pytest.fixture
+def make_encoder(backbone: Backbone) -> MakeEncoder:
+    """Return a function that makes a small prompted encoder over the texts."""
+
+    def make(method: str, *, length: int = 5, seed: int = 0) -> PromptedEncoder:
+        rows = [tuple(backbone.tokenizer.encode(text).ids) for text in TEXTS]
+        if method == "deep-prompt":
+            return DeepPrompted(backbone.encoder(), rows, prompt_length=length, seed=seed)
+        torch.manual_seed(seed)
+        return SoftPrompted(backbone, rows, prompt_length=length)
+
+    return make
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_features_are_those_that_the_engine_serves(
+    make_encoder: MakeEncoder, engine: Engine, method: str
+) -> None:
+    """For soft-prompt this is PEFT's own model against ours."""
+    encoder = make_encoder(method)
+    served = engine.encode([Row(ids, encoder.prompt()) for ids in encoder.rows])
+    found = encoder.all_features(range(len(TEXTS))).numpy()
+    assert found.shape == (len(TEXTS), encoder.width)
+    for feature, states in zip(found, served, strict=True):
+        np.testing.assert_allclose(feature, pooled(states), atol=1e-4)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_prompt_that_was_set_is_used(
+    make_encoder: MakeEncoder, make_prompt: MakePrompt, engine: Engine, method: str
+) -> None:
+    encoder, untrained = make_encoder(method), make_encoder(method).prompt()
+    prompt = make_prompt(deep=5) if method == "deep-prompt" else make_prompt(soft=5)
+    before = encoder.all_features([0])
+    encoder.reset(prompt)
+    assert np.array_equal(encoder.prompt().arrays()[0], prompt.arrays()[0])
+    feature = encoder.all_features([0])
+    assert not torch.allclose(feature, before, atol=1e-3)
+    [states] = engine.encode([Row(encoder.rows[0], prompt)])
+    np.testing.assert_allclose(feature[0].numpy(), pooled(states), atol=1e-4)
+    encoder.reset(untrained)
+    assert torch.equal(encoder.all_features([0]), before)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_gradients_reach_the_prompt_only(make_encoder: MakeEncoder, method: str) -> None:
+    encoder = make_encoder(method)
+    [parameter] = encoder.parameters()
+    encoder.features([0, 1])[:, 0].sum().backward()  # type: ignore[no-untyped-call]
+    assert parameter.grad is not None and parameter.grad.abs().max() > 0
+    if isinstance(encoder, DeepPrompted):
+        frozen = list(encoder._encoder.parameters())
+    else:
+        assert isinstance(encoder, SoftPrompted)
+        frozen = [each for each in encoder._model.parameters() if each is not parameter]
+    assert len(frozen) > 10
+    assert not any(each.requires_grad or each.grad is not None for each in frozen)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_the_prompt_that_was_taken_does_not_change(make_encoder: MakeEncoder, method: str) -> None:
+    encoder = make_encoder(method)
+    taken = encoder.prompt().arrays()[0]
+    before = taken.copy()
+    with torch.no_grad():
+        encoder.parameters()[0].add_(1.0)
+    assert np.array_equal(taken, before)
+    assert np.allclose(encoder.prompt().arrays()[0], before + 1.0)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_all_features_keep_the_order_asked(
+    make_encoder: MakeEncoder, monkeypatch: pytest.MonkeyPatch, method: str
+) -> None:
+    monkeypatch.setattr(models, "EVALUATION_ROWS", 2)
+    encoder = make_encoder(method)
+    indices = [3, 0, 2, 1, 0]
+    found = encoder.all_features(indices)
+    assert not found.requires_grad
+    for feature, index in zip(found, indices, strict=True):
+        torch.testing.assert_close(feature, encoder.features([index])[0], atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_the_seed_decides_the_untrained_prompt(make_encoder: MakeEncoder, method: str) -> None:
+    first, again, other = (make_encoder(method, seed=seed).prompt().arrays()[0] for seed in (1, 1, 2))
+    assert np.array_equal(first, again)
+    assert not np.array_equal(first, other)
+
+
+def test_a_deep_prompt_starts_as_keys_and_values_of_tokens(
+    make_encoder: MakeEncoder, backbone: Backbone
+) -> None:
+    encoder = make_encoder("deep-prompt", length=40)
+    deep = encoder.prompt().deep
+    shape = backbone.shape
+    assert deep is not None
+    assert deep.shape == (shape.prompted_layers, 2, 40, shape.d_attention)
+    keys = []
+    for row in encoder.rows:
+        mask = torch.ones(1, len(row), dtype=torch.bool)
+        bare = backbone.encoder()
+        hidden = bare.trunk(bare.embedding(torch.tensor([row])), mask)
+        keys.append(next(iter(bare.keys_and_values(hidden, mask)))[0][0])
+    distance = (torch.from_numpy(deep[0, 0])[:, None] - torch.cat(keys)[None]).abs().amax(dim=2)
+    assert distance.min(dim=1).values.max() < 1e-4
+
+
+def test_trunk_states_are_the_same_cached_or_not(
+    make_encoder: MakeEncoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cached = make_encoder("deep-prompt").features([2, 0])
+    monkeypatch.setattr(models, "CACHE_BYTES", 0)
+    computed = make_encoder("deep-prompt").features([2, 0])
+    torch.testing.assert_close(computed, cached, atol=1e-5, rtol=0)
+
+
+@pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing` is deprecated:FutureWarning")
+def test_peft_loads_what_is_saved(make_encoder: MakeEncoder, backbone: Backbone, tmp_path: Path) -> None:
+    from peft import PeftModel
+
+    encoder = make_encoder("soft-prompt")
+    assert isinstance(encoder, SoftPrompted)
+    encoder.save(tmp_path)
+    assert {path.suffix for path in tmp_path.iterdir()} <= {".json", ".md", ".safetensors"}
+    loaded = PeftModel.from_pretrained(backbone.encoder_transformer(), str(tmp_path))
+    assert loaded.peft_config["default"].base_model_name_or_path == backbone.name
+    ids = torch.tensor([encoder.rows[0]])
+    with torch.inference_mode():
+        states = loaded(input_ids=ids, attention_mask=torch.ones_like(ids)).last_hidden_state
+    feature = pooled(states[0, -ids.shape[1] :].numpy())
+    np.testing.assert_allclose(feature, encoder.all_features([0])[0].numpy(), atol=1e-5)
