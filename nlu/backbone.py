@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from safetensors import SafetensorError, safe_open
 from tokenizers import Tokenizer
-from torch import Tensor, nn
+from torch import Tensor
 
 from nlu.cache import default_cache
 from nlu.embedded import embedded_directory
@@ -87,15 +87,14 @@ class Backbone:
     def transformer(self) -> T5ForConditionalGeneration:
         """Return the whole model, encoder and decoder, as transformers builds it; frozen, float32.
 
-        FLAN-T5's lm_head is not tied to its embeddings, but transformers 5 ties them in every new T5, and
-        loading would then write one over the other: lm_head gets its own parameter first.
+        FLAN-T5's lm_head is not tied to its embeddings, but transformers 5 ties them in every new T5: copied
+        into the model, one would be written over the other. Assigned, each name gets its own tensor.
         """
         from transformers import T5ForConditionalGeneration
 
         config = self._transformers_config()
         with torch.device("meta"):
             model = T5ForConditionalGeneration(config)
-            model.lm_head = nn.Linear(config.d_model, config.vocab_size, bias=False)
         state = {name: tensor.float() for name, tensor in self._weights.items()}
         for part in ("encoder", "decoder"):
             state[f"{part}.embed_tokens.weight"] = state["shared.weight"]

@@ -3,8 +3,8 @@
     with Client("127.0.0.1:50051") as client:
         result = client.parse(ParseRequest("I lost my card", skills=("concierge",)))
 
-Errors are those of `nlu.client_errors`. A call that finds no server, or one that starts or stops, is tried again,
-four times in all.
+Errors are those of `nlu.client_errors`. A call that finds no server, or one that is
+starting or stopping, is tried four times in all.
 """
 
 from __future__ import annotations

@@ -39,7 +39,7 @@ class IntentHead:
     calibration: Calibration
 
     def scores(self, texts: Sequence[str], features: Floats) -> Floats:
-        """Return (rows, labels) fused scores of rows: their texts, and their (rows, D) features from `pooled`."""
+        """Return (rows, labels) fused scores of rows: texts, and (rows, D) features from `pooled`."""
         scores = self.scale * (features @ self.prototypes.T)
         if self.lexical is None or not self.lexical_weight or not len(texts):
             return scores

@@ -139,7 +139,7 @@ async def serve(settings: ServerSettings, *, ready: Callable[[str], None] | None
                     logger.info("stopping: no new requests, %g s for those in flight", settings.grace_seconds)
                     await healthy.enter_graceful_shutdown()
                     servicer.stop()
-                    # gRPC's own grace would wait for health watches, too, and cancel calls that arrive meanwhile.
+                    # gRPC's own grace would cancel calls that arrive meanwhile, and wait for health watches.
                     with suppress(TimeoutError):
                         await asyncio.wait_for(boundary.idle(), settings.grace_seconds)
                     await server.stop(FLUSH_SECONDS)

@@ -6,9 +6,11 @@ import asyncio
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -223,14 +225,15 @@ async def test_a_stop_answers_everything_in_flight_and_exits_with_0(
 ) -> None:
     catalog.publish(draft(backbone, "good"), alias="live")
     text = "the same long sentence over and over again " * 10
-    with running(url, grace_seconds=SECONDS) as (address, process):
+    address = free_address()
+    watcher = ThreadPoolExecutor(1)
+    health = watcher.submit(health_history, address)
+    with watcher, running(url, address=address, grace_seconds=SECONDS) as (_, process):
         async with AsyncClient(address, timeout=SECONDS) as client:
             changes = client.watch_skills()
             await anext(changes)
             calls = [asyncio.create_task(client.batch_parse([text] * 16)) for _ in range(4)]
-            await asyncio.create_task(
-                client.list_skills()
-            )  # sent after them: when it is answered, they are there
+            await asyncio.create_task(client.list_skills())  # sent after them: once answered, they are there
 
             process.send_signal(signal.SIGTERM)
 
@@ -244,6 +247,25 @@ async def test_a_stop_answers_everything_in_flight_and_exits_with_0(
     items = [item for batch in batches for item in batch]
     assert len(items) == 64
     assert not [item for item in items if isinstance(item, ClientError)]
+    serving, not_serving = health_pb2.HealthCheckResponse.SERVING, health_pb2.HealthCheckResponse.NOT_SERVING
+    assert health.result(SECONDS) == [not_serving, serving, not_serving]
+
+
+def free_address() -> str:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        return f"127.0.0.1:{free.getsockname()[1]}"
+
+
+def health_history(address: str) -> list[int]:
+    """Every state of health from the server's first word to its last."""
+    options = [(f"grpc.{which}_reconnect_backoff_ms", 50) for which in ("initial", "min", "max")]
+    with grpc.insecure_channel(address, options) as channel:
+        stub: Any = health_pb2_grpc.HealthStub(channel)
+        found = []
+        with pytest.raises(grpc.RpcError):
+            for state in stub.Watch(health_pb2.HealthCheckRequest(), timeout=SECONDS, wait_for_ready=True):
+                found.append(state.status)
+        return found
 
 
 def test_tls_lets_only_clients_of_the_authority_in(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 import sys
@@ -135,6 +136,8 @@ def test_nothing_of_the_whole_model_can_be_trained(transformer: Any) -> None:
 
 def test_the_tokenizer_does_not_truncate(backbone: Backbone) -> None:
     assert len(backbone.tokenizer.encode("word " * 200).ids) > 200
+    written = json.loads((backbone.directory / "tokenizer.json").read_text(encoding="utf-8"))
+    assert (written["truncation"], written["padding"]) == (None, None)
 
 
 def test_two_processes_convert_into_one_cache(tmp_path: Path, backbone: Backbone) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,16 +14,17 @@ from torch import nn
 from nlu.backbone import Backbone
 from nlu.compute import Compute, Precision
 from nlu.engine import Engine, make_engine
+from nlu.head import energy
 from nlu.loaded import LoadedSkill, load_skill
-from nlu.prompt import Prompt
+from nlu.prompt import Floats, Prompt
 from skills.dataset import Dataset, build
 from skills.errors import InputError
 from skills.skill import OUT_OF_SCOPE_LABEL, Method, SkillVersion
 from skills.utterance import Utterance
 from training.config import TuningConfig, make_config
-from training.evaluation import evaluate
-from training.loop import Progress, Rows, tune
-from training.models import DeepPrompted
+from training.evaluation import encode_texts, evaluate
+from training.loop import Progress, Rows, Tuned, tune
+from training.models import DeepPrompted, PromptedEncoder
 from training.trainer import Trained, label_name, train_intents
 
 MakeDataset = Callable[..., Dataset]
@@ -168,24 +170,42 @@ def test_held_out_rows_are_learned_where_there_are_few(
     assert trained.refitted is ("refit" in runs)
 
 
-def test_a_refit_starts_from_the_untrained_prompt(
-    backbone: Backbone, make_dataset: MakeDataset, make_version: MakeVersion, make_prompt: MakePrompt
+@pytest.mark.parametrize("method", METHODS)
+def test_both_runs_begin_at_the_start_that_was_given(
+    backbone: Backbone,
+    make_dataset: MakeDataset,
+    make_prompt: MakePrompt,
+    monkeypatch: pytest.MonkeyPatch,
+    method: Method,
 ) -> None:
-    start = make_prompt(deep=3)
-    config = few_steps(max_steps=0)
-    trained = train_intents("toy", make_dataset(), backbone, config, start=start, refit=True)
-    prompt = loaded(trained, backbone, make_version).prompt
-    np.testing.assert_allclose(prompt.arrays()[0], start.arrays()[0], rtol=1e-3, atol=1e-5)
+    begun: list[Floats] = []
+
+    def recording_tune(encoder: PromptedEncoder, *args: Any, **options: Any) -> Tuned:
+        begun.extend(encoder.prompt().arrays())
+        return tune(encoder, *args, **options)
+
+    monkeypatch.setattr("training.trainer.tune", recording_tune)
+    start = make_prompt(deep=3) if method is Method.DEEP_PROMPT else make_prompt(soft=3)
+    config = few_steps(method=method, max_steps=1)
+    train_intents("toy", make_dataset(), backbone, config, start=start, refit=True)
+    assert len(begun) == 2
+    assert all(np.array_equal(prompt, start.arrays()[0]) for prompt in begun)
 
 
-def test_a_soft_prompt_can_be_the_start(
-    backbone: Backbone, make_dataset: MakeDataset, make_version: MakeVersion, make_prompt: MakePrompt
+def test_a_refit_takes_the_scope_calibration_along(
+    backbone: Backbone, engine: Engine, make_dataset: MakeDataset, make_version: MakeVersion
 ) -> None:
-    start = make_prompt(soft=6)
-    config = few_steps(method=Method.SOFT_PROMPT, max_steps=0)
-    trained = train_intents("toy", make_dataset(), backbone, config, start=start)
-    prompt = loaded(trained, backbone, make_version).prompt
-    assert np.array_equal(prompt.arrays()[0], start.arrays()[0])
+    dataset = make_dataset()
+    texts = [*(row.text for row in dataset.train), *map(label_name, dataset.labels)]
+
+    def mean_logit(*, refit: bool) -> float:
+        trained = train_intents("toy", dataset, backbone, few_steps(max_steps=6), refit=refit)
+        skill = loaded(trained, backbone, make_version)
+        energies = energy(skill.head.scores(texts, encode_texts(skill, texts, backbone, engine)))
+        calibration = skill.head.calibration
+        return float((calibration.scope_weight * energies + calibration.scope_bias).mean())
+
+    assert mean_logit(refit=True) == pytest.approx(mean_logit(refit=False), abs=0.05)
 
 
 def test_two_intents_are_enough(backbone: Backbone, engine: Engine, make_version: MakeVersion) -> None:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from skills.errors import CatalogError
 
 if TYPE_CHECKING:
+    from nlu.backbone import Backbone
+    from nlu.loaded import LoadedSkill
+    from skills.skill import SkillRef
     from storage.catalog import Catalog
 
 
@@ -33,3 +36,20 @@ def open_catalog(url: str, *, create: bool = False) -> Iterator[Catalog]:
         yield catalog
     finally:
         catalog.close()
+
+
+def load_version(ref: SkillRef, options: dict[str, Any]) -> tuple[LoadedSkill, Backbone]:
+    """Return a stored version ready to answer, and the backbone of --backbone that it needs.
+
+    Raises:
+        UnknownSkillError: there is no such version.
+        SkillRefusedError: it is damaged or belongs to another backbone.
+    """
+    from nlu.backbone import Backbone
+    from nlu.loaded import load_skill
+
+    with open_catalog(options["catalog"]) as catalog:
+        version = catalog.get(ref)
+        tensors = catalog.tensors(version)
+    backbone = Backbone.load(options["backbone"], cache=options["cache_dir"])
+    return load_skill(version, tensors, fingerprint=backbone.fingerprint, shape=backbone.shape), backbone

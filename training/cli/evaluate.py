@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from skills.skill import SkillRef
-from training.cli.catalogs import open_catalog
+from training.cli.catalogs import load_version
 from training.cli.labeled_files import LabeledFiles
 from training.cli.options import (
     FILE,
@@ -44,6 +44,8 @@ if TYPE_CHECKING:
 @engine_options
 def evaluate(skill: str, **options: Any) -> None:
     """Answer labeled utterances with a stored skill, and compare."""
+    from nlu.compute import choose
+    from nlu.engine import make_engine
     from training.evaluation import evaluate as measure
 
     ref = SkillRef.parse(skill)
@@ -52,7 +54,9 @@ def evaluate(skill: str, **options: Any) -> None:
     rows, skipped = LabeledFiles(options["data"], options["columns"], options["skip_bad_rows"]).read()
     for error in skipped:
         print_warning(f"bad row, skipped: {error}")
-    loaded, backbone, engine = _load(ref, options)
+    compute = choose(options["device"], options["precision"], options["threads"])
+    loaded, backbone = load_version(ref, options)
+    engine = make_engine(backbone, compute, options["engine"])
     evaluation = measure(loaded, rows, backbone, engine)
     if options["report"] is not None:
         _write_report(options["report"], loaded, evaluation, options["data"])
@@ -65,21 +69,6 @@ def evaluate(skill: str, **options: Any) -> None:
     print_table(Table(("skill", str(version)), [measured, *metric_rows(evaluation.metrics)]))
     if evaluation.metrics.confusions:
         print_table(confusion_table(evaluation.metrics.confusions))
-
-
-def _load(ref: SkillRef, options: dict[str, Any]) -> tuple[LoadedSkill, Backbone, Engine]:
-    from nlu.backbone import Backbone
-    from nlu.compute import choose
-    from nlu.engine import make_engine
-    from nlu.loaded import load_skill
-
-    with open_catalog(options["catalog"]) as catalog:
-        version = catalog.get(ref)
-        tensors = catalog.tensors(version)
-    compute = choose(options["device"], options["precision"], options["threads"])
-    backbone = Backbone.load(options["backbone"], cache=options["cache_dir"])
-    loaded = load_skill(version, tensors, fingerprint=backbone.fingerprint, shape=backbone.shape)
-    return loaded, backbone, make_engine(backbone, compute, options["engine"])
 
 
 def _write_report(path: Path, skill: LoadedSkill, evaluation: Evaluation, data: tuple[Path, ...]) -> None:

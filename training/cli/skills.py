@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
+from typing import Any
 
 import click
 
 from skills.skill import LIVE, SkillRef
-from training.cli.catalogs import open_catalog
-from training.cli.options import catalog_option, json_option, setting
+from training.cli.catalogs import load_version, open_catalog
+from training.cli.options import FOLDER, backbone_options, catalog_option, json_option, setting
 from training.cli.output import print_json, print_message, print_table
 from training.cli.versions import (
     details_table,
@@ -104,6 +106,21 @@ def delete(name: str, catalog: str, yes: bool) -> None:
             return
         opened.delete(name)
     click.echo(f"{name} was deleted")
+
+
+@skills.command("export-peft")
+@click.argument("skill", metavar="NAME[@VERSION|@ALIAS]")
+@click.argument("directory", type=FOLDER)
+@catalog_option
+@backbone_options
+def export_peft(skill: str, directory: Path, **options: Any) -> None:
+    """Write a soft-prompt skill's prompt to DIRECTORY as a PEFT checkpoint; the way back is train --from-peft."""
+    from training.peft import export_peft as export
+
+    ref = SkillRef.parse(skill)
+    loaded, backbone = load_version(ref, options)
+    export(loaded, backbone, directory)
+    click.echo(f"{loaded.version} was written to {directory}")
 
 
 def _confirmed(name: str, versions: int) -> bool:

@@ -12,6 +12,7 @@ from training.cli.labeled_files import LabeledFiles
 from training.cli.options import (
     FILE,
     FILE_OR_FOLDER,
+    FOLDER,
     backbone_options,
     catalog_option,
     json_option,
@@ -51,6 +52,11 @@ OWN_OPTIONS = ("method", "seed", "epochs", "prompt_length")  # settings that nee
     "--method",
     type=click.Choice(["deep-prompt", "soft-prompt"]),
     help="How it is tuned.  [default: deep-prompt]",
+)
+@setting(
+    "--from-peft",
+    type=FOLDER,
+    help="PEFT checkpoint to go on from; with --set max_steps=0 its prompt is kept and only a head is made.",
 )
 @setting("--seed", type=int, help="Same seed, same machine, same bytes.  [default: 13]")
 @setting("--epochs", type=int, help="Upper bound; early stopping ends sooner.  [default: 20]")
@@ -119,6 +125,7 @@ def _tuning(name: str, options: dict[str, Any]) -> Tuning:
         threads=options["threads"],
         promote=options["promote"],
         report=options["report"],
+        peft=options["from_peft"],
         quiet=options["json"],
     )
 
@@ -127,6 +134,8 @@ def _config(options: dict[str, Any]) -> TuningConfig:
     from training.config import make_config
 
     given = {name: options[name] for name in OWN_OPTIONS if options[name] is not None}
+    if options["from_peft"] is not None and given.setdefault("method", "soft-prompt") != "soft-prompt":
+        raise InputError("a PEFT checkpoint holds a soft prompt: leave --method out", field="method")
     return make_config(**given, **_assignments(options["set"]))
 
 

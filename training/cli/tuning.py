@@ -43,6 +43,7 @@ class Tuning:
     threads: int = 0
     promote: bool = True
     report: Path | None = None
+    peft: Path | None = None  # checkpoint whose soft prompt is tuned on
     quiet: bool = False
 
 
@@ -127,6 +128,7 @@ def _interruptible(tuning: Tuning, dataset: Dataset) -> Trained:
 def _train(tuning: Tuning, dataset: Dataset) -> Trained:
     from nlu.backbone import Backbone
     from nlu.compute import choose
+    from training.peft import import_peft
     from training.trainer import train_intents
 
     choose("cpu", "float32", tuning.threads)  # training runs there; only the threads are to be settled
@@ -137,12 +139,14 @@ def _train(tuning: Tuning, dataset: Dataset) -> Trained:
             f"{rows}, {outside:,} out of scope ({OUT_OF_SCOPE_LABEL}); loading {tuning.backbone} backbone"
         )
     backbone = Backbone.load(tuning.backbone, cache=tuning.cache)
+    start = None if tuning.peft is None else import_peft(tuning.peft, backbone.shape)
     with training_progress(quiet=tuning.quiet) as on_progress:
         return train_intents(
             tuning.name,
             dataset,
             backbone,
             tuning.config,
+            start=start,
             refit=False if tuning.dev else None,  # rows of a file that is called held-out stay so
             on_progress=on_progress,
         )

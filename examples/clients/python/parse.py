@@ -1,23 +1,29 @@
-"""Asks a running server what an utterance means: `python parse.py [TEXT]`."""
+"""Asks a softspoken server what an utterance means: python parse.py ADDRESS TEXT..."""
 
 from __future__ import annotations
 
 import sys
 
-from nlu.client import Client
-
-ADDRESS = "localhost:50051"
+from nlu.client import Client, ClientError, ParseRequest
 
 
-def main() -> None:
-    text = " ".join(sys.argv[1:]) or "someone stole my wallet, stop my card"
-    with Client(ADDRESS) as client:
-        result = client.parse(text, skills=["concierge"])
-    answer = result.results[0]
-    print(f"{text!r}: {answer.outcome}")
-    for intent in answer.intent.ranking:
-        print(f"  {intent.confidence:6.1%}  {intent.name}")
+def main(arguments: list[str]) -> int | str:
+    if len(arguments) < 2:
+        return (
+            'usage: python parse.py ADDRESS TEXT...   e.g. python parse.py localhost:50051 "I lost my card"'
+        )
+    address, text = arguments[0], " ".join(arguments[1:])
+    try:
+        with Client(address) as client:  # share one client between threads; it keeps its connection
+            result = client.parse(ParseRequest(text, n_best=3))
+    except ClientError as error:
+        return f"{type(error).__name__}: {error}"
+    for answer in result.results:
+        print(f"{answer.skill.name}@{answer.skill.version}: {answer.outcome}")
+        for intent in answer.ranking:
+            print(f"  {100 * intent.confidence:5.1f} %  {intent.name}")
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main(sys.argv[1:]))
