@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 PROTO_VENV := .proto-venv
 
-.PHONY: demo test check proto bench clean
+.PHONY: demo test check proto bench
 
 demo: $(INSTALLED)
 	$(BIN)/softspoken demo
@@ -16,8 +16,22 @@ test: $(INSTALLED)
 check: $(INSTALLED)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/buf lint
 	$(BIN)/mypy
 	$(BIN)/mypy tests benchmarks examples/clients/python
+
+# Stubs of an old grpcio-tools load on every newer runtime (Rasa 3.6 has protobuf 4.23.3), never the other way.
+proto: $(PROTO_VENV)/.installed
+	$(PROTO_VENV)/bin/python -m grpc_tools.protoc -Iproto --python_out=$(PROTO_VENV) --pyi_out=$(PROTO_VENV) \
+		--grpc_python_out=$(PROTO_VENV) proto/softspoken/nlu/v1/nlu.proto
+	sed 's/^from softspoken\.nlu\.v1 import/from nlu.v1 import/' \
+		$(PROTO_VENV)/softspoken/nlu/v1/nlu_pb2_grpc.py > nlu/v1/nlu_pb2_grpc.py
+	cp $(PROTO_VENV)/softspoken/nlu/v1/nlu_pb2.py $(PROTO_VENV)/softspoken/nlu/v1/nlu_pb2.pyi nlu/v1/
+
+$(PROTO_VENV)/.installed:
+	$(PYTHON) -m venv $(PROTO_VENV)
+	$(PROTO_VENV)/bin/pip install --quiet --disable-pip-version-check 'grpcio-tools==1.62.3' setuptools
+	@touch $@
 
 bench: $(INSTALLED)
 	$(BIN)/python -m benchmarks $(ARGS)

@@ -53,8 +53,12 @@ def main() -> None:
     parser = arguments(__doc__)
     parser.add_argument("--sets", nargs="+", choices=SETS, default=list(SETS))
     parser.add_argument("--seeds", nargs="+", type=int, default=[13, 14, 15])
-    parser.add_argument("--set", nargs="*", default=[], metavar="KEY=VALUE", help="hyper-parameters to change")
-    parser.add_argument("--catalog", default="sqlite:///benchmarks.db", help="where the trained skills are kept")
+    parser.add_argument(
+        "--set", nargs="*", default=[], metavar="KEY=VALUE", help="hyper-parameters to change"
+    )
+    parser.add_argument(
+        "--catalog", default="sqlite:///benchmarks.db", help="where the trained skills are kept"
+    )
     options = parser.parse_args()
     compute = choose(threads=options.threads)
     rows = [row for name in options.sets for row in run(name, options, compute)]
@@ -66,7 +70,11 @@ def run(name: str, options: argparse.Namespace, compute: Compute) -> list[dict[s
     backbone = Backbone.load()
     runs = []
     for seed in options.seeds:
-        settings = {"start": SETS[name].start, **dict(pair.split("=", 1) for pair in options.set), "seed": seed}
+        settings = {
+            "start": SETS[name].start,
+            **dict(pair.split("=", 1) for pair in options.set),
+            "seed": seed,
+        }
         runs.append(train_and_test(name, make_config(**settings), options, (backbone, compute)))
     columns = list(runs[0])[2:]
     average = {column: mean(row[column] for row in runs) for column in columns}

@@ -72,9 +72,19 @@ def main() -> None:
     answers = (features @ tuned.prototypes.T).argmax(axis=1)
     right = sum(labels[answer] == row.intent for answer, row in zip(answers, test, strict=True))
     weights = sum(parameter.numel() for parameter in encoder.parameters())
-    row = {"set": "banking77-10shot", "seed": str(options.seed), "rate": options.rate, "steps": float(options.steps)}
+    row = {
+        "set": "banking77-10shot",
+        "seed": str(options.seed),
+        "rate": options.rate,
+        "steps": float(options.steps),
+    }
     row |= {"accuracy": 100 * right / len(test), "trained weights": float(weights), "train_s": seconds}
-    show("Full fine-tuning of the encoder, no lexical expert", [row], where=machine(compute), target=options.json)
+    show(
+        "Full fine-tuning of the encoder, no lexical expert",
+        [row],
+        where=machine(compute),
+        target=options.json,
+    )
 
 
 if __name__ == "__main__":

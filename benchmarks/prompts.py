@@ -24,14 +24,18 @@ from training.trainer import Trained, train_intents
 def main() -> None:
     """Compare starts on BANKING77's dev split, or make the packaged start."""
     parser = arguments(__doc__)
-    parser.add_argument("--make-start", action="store_true", help="train on CLINC150 and write the packaged prompt")
+    parser.add_argument(
+        "--make-start", action="store_true", help="train on CLINC150 and write the packaged prompt"
+    )
     parser.add_argument("--seeds", nargs="+", type=int, default=[13])
     options = parser.parse_args()
     compute = choose(threads=options.threads)
     backbone = Backbone.load()
 
     def trained(folder: str, train: str, config: TuningConfig) -> Trained:
-        rows, dev = (read_intents(options.data / folder / f"{name}.jsonl").utterances for name in (train, "dev"))
+        rows, dev = (
+            read_intents(options.data / folder / f"{name}.jsonl").utterances for name in (train, "dev")
+        )
         dataset, _ = build(rows, dev, seed=config.seed)
         return train_intents(folder, dataset, backbone, config, refit=False)
 
@@ -46,7 +50,9 @@ def main() -> None:
             began = time.monotonic()
             result = trained("banking77", "train_10shot", make_config(start=start, seed=seed))
             accuracy = 100 * result.held_out.metrics.accuracy
-            rows.append({"start": start, "seed": seed, "dev_accuracy": accuracy, "s": time.monotonic() - began})
+            rows.append(
+                {"start": start, "seed": seed, "dev_accuracy": accuracy, "s": time.monotonic() - began}
+            )
     show("BANKING77 10-shot, dev split, by start", rows, where=machine(compute), target=options.json)
 
 

@@ -2,7 +2,7 @@
 
 1. A 32-row batch of 32 skills against 32 rows of one skill.
 2. Rows of 32 skills in random order through our batches, against PEFT with one adapter switched in at a time
-   (PROMPT_TUNING on transformers' T5 encoder: row by row in the order of arrival, and, kinder, grouped by skill).
+   (PROMPT_TUNING on transformers' T5 encoder): row by row as they arrive and, kinder, grouped by skill.
 3. `Parse` over a local socket: one caller, one intent skill.
 """
 
@@ -65,7 +65,9 @@ def deep_prompts(backbone: Backbone, count: int) -> list[Prompt]:
     return [Prompt(deep=generator.normal(size=shape).astype(np.float32)) for _ in range(count)]
 
 
-def mixed_against_one(engine: Engine, backbone: Backbone, texts: Sequence[str], rounds: int) -> list[dict[str, Any]]:
+def mixed_against_one(
+    engine: Engine, backbone: Backbone, texts: Sequence[str], rounds: int
+) -> list[dict[str, Any]]:
     """Interleave both kinds of batches over the same texts."""
     prompts = deep_prompts(backbone, SKILLS)
     tokens = [tokenise(backbone, text).ids for text in texts]
@@ -80,7 +82,9 @@ def mixed_against_one(engine: Engine, backbone: Backbone, texts: Sequence[str], 
         for name, batch in batches.items():
             seconds[name].append(_seconds(lambda batch=batch: engine.encode(batch)))  # type: ignore[misc]
     mixed, one = (float(np.median(seconds[name])) for name in ("mixed", "one"))
-    return [_result("32 rows of 32 skills / of one skill", mixed / one, f"{1e3 * mixed:.1f} / {1e3 * one:.1f} ms")]
+    return [
+        _result("32 rows of 32 skills / of one skill", mixed / one, f"{1e3 * mixed:.1f} / {1e3 * one:.1f} ms")
+    ]
 
 
 def against_peft(engine: Engine, backbone: Backbone, texts: Sequence[str]) -> list[dict[str, Any]]:
@@ -111,7 +115,9 @@ def against_peft(engine: Engine, backbone: Backbone, texts: Sequence[str]) -> li
     times = {"ours": _seconds(ours), "switched": _seconds(one_at_a_time), "grouped": _seconds(grouped)}
     detail = ", ".join(f"{name} {len(rows) / seconds:.0f} rows/s" for name, seconds in times.items())
     return [
-        _result("mixed rows, throughput / PEFT switching row by row", times["switched"] / times["ours"], detail),
+        _result(
+            "mixed rows, throughput / PEFT switching row by row", times["switched"] / times["ours"], detail
+        ),
         _result("mixed rows, throughput / PEFT grouped by adapter", times["grouped"] / times["ours"], detail),
     ]
 
@@ -145,7 +151,16 @@ def parse_latency(
         catalog = Catalog.open(url)
         catalog.publish(_untrained(backbone, train), alias="live")
         catalog.close()
-        command = [sys.executable, "-m", "training.cli", "serve", "--address", "127.0.0.1:0", "--catalog", url]
+        command = [
+            sys.executable,
+            "-m",
+            "training.cli",
+            "serve",
+            "--address",
+            "127.0.0.1:0",
+            "--catalog",
+            url,
+        ]
         command += ["--threads", str(compute.threads)]
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
             address = _address(server)
@@ -156,7 +171,13 @@ def parse_latency(
                 seconds = [_seconds(lambda text=text: client.parse(text)) for text in texts]  # type: ignore[misc]
             server.terminate()
     p50, p99 = np.percentile(seconds, [50, 99])
-    return [_result("Parse p50 over a local socket, ms", 1e3 * float(p50), f"p99 {1e3 * p99:.1f} ms, {len(texts)} texts")]
+    return [
+        _result(
+            "Parse p50 over a local socket, ms",
+            1e3 * float(p50),
+            f"p99 {1e3 * p99:.1f} ms, {len(texts)} texts",
+        )
+    ]
 
 
 def _address(server: subprocess.Popen[str]) -> str:
@@ -171,7 +192,9 @@ def _untrained(backbone: Backbone, train: Sequence[Utterance]) -> SkillDraft:
     labels = tuple(sorted({row.intent for row in train}))
     generator = np.random.default_rng(15)
     prototypes = generator.normal(size=(len(labels), backbone.shape.d_model)).astype(np.float32)
-    lexical = LexicalExpert.fit([row.text for row in train], [labels.index(row.intent) for row in train], len(labels))
+    lexical = LexicalExpert.fit(
+        [row.text for row in train], [labels.index(row.intent) for row in train], len(labels)
+    )
     head = IntentHead(labels, prototypes, 16.0, lexical, 1.0, Calibration())
     return SkillDraft(
         name="banking77",

@@ -21,7 +21,9 @@ DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 def arguments(description: str | None) -> argparse.ArgumentParser:
     """Return a parser with the options that all benchmarks have."""
     parser = argparse.ArgumentParser(description=description)
-    parser.add_argument("--data", type=Path, default=DATA, help="folder of the public sets (default: %(default)s)")
+    parser.add_argument(
+        "--data", type=Path, default=DATA, help="folder of the public sets (default: %(default)s)"
+    )
     parser.add_argument("--threads", type=int, default=0, help="0: all available CPUs")
     parser.add_argument("--json", type=Path, help="also write the results here")
     return parser

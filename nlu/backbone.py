@@ -100,7 +100,7 @@ class Backbone:
             state[f"{part}.embed_tokens.weight"] = state["shared.weight"]
         model.load_state_dict(state, assign=True)
         model.config.scale_decoder_outputs = False
-        model.requires_grad_(False).eval()  # type: ignore[no-untyped-call]
+        model.requires_grad_(False).eval()
         return model
 
     def encoder_transformer(self) -> T5EncoderModel:
@@ -115,7 +115,7 @@ class Backbone:
         shared = self._weights["shared.weight"].float()
         state = {**encoder, "shared.weight": shared, "encoder.embed_tokens.weight": shared}
         model.load_state_dict(state, assign=True)
-        model.requires_grad_(False).eval()  # type: ignore[no-untyped-call]
+        model.requires_grad_(False).eval()
         return model
 
     def _transformers_config(self) -> T5Config:

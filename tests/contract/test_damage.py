@@ -89,7 +89,7 @@ def test_parts_of_another_program(
     catalog: Catalog, make_draft: MakeDraft, execute: Execute, part: str
 ) -> None:
     catalog.publish(make_draft(), alias="live")
-    execute(f"UPDATE skill_versions SET {part} = '{{\"unheard\": 1}}'")  # noqa: S608 - a name of this file
+    execute(f"UPDATE skill_versions SET {part} = '{{\"unheard\": 1}}'")
     with pytest.raises(SkillRefusedError, match="banking@1 cannot be read"):
         catalog.get(SkillRef("banking"))
 

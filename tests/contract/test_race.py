@@ -55,7 +55,7 @@ def test_threads_publish(catalog: Catalog, make_draft: MakeDraft) -> None:
 
 def test_processes_publish(catalog: Catalog, url: str) -> None:
     workers = [
-        subprocess.Popen(  # noqa: S603 - this file's own program
+        subprocess.Popen(
             [sys.executable, "-W", "error", "-c", PUBLISHER, url, str(worker)],
             cwd=ROOT,
             stdin=subprocess.PIPE,

@@ -159,7 +159,7 @@ def test_revisions_are_one_line_without_forks() -> None:
 
 def test_processes_open_a_fresh_file_at_once(file: Path) -> None:
     openers = [
-        subprocess.Popen(  # noqa: S603 - this file's own program
+        subprocess.Popen(
             [sys.executable, "-W", "error", "-c", OPENER, url_of(file)],
             cwd=ROOT,
             stdin=subprocess.PIPE,

@@ -154,7 +154,7 @@ def test_is_frozen(encoder: Encoder) -> None:
 @pytest.mark.parametrize("length", [1, 2, 9, 150])
 def test_relative_buckets_are_those_of_transformers(length: int, num_buckets: int, max_distance: int) -> None:
     position = torch.arange(length)
-    expected = T5Attention._relative_position_bucket(  # type: ignore[no-untyped-call]
+    expected = T5Attention._relative_position_bucket(
         position[None, :] - position[:, None],
         bidirectional=True,
         num_buckets=num_buckets,

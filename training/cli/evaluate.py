@@ -24,8 +24,6 @@ from training.cli.scores import confusion_table, measured_rows, metric_rows, met
 from training.cli.tuning import check_report
 
 if TYPE_CHECKING:
-    from nlu.backbone import Backbone
-    from nlu.engine import Engine
     from nlu.loaded import LoadedSkill
     from training.evaluation import Evaluation
 

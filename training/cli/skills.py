@@ -114,7 +114,7 @@ def delete(name: str, catalog: str, yes: bool) -> None:
 @catalog_option
 @backbone_options
 def export_peft(skill: str, directory: Path, **options: Any) -> None:
-    """Write a soft-prompt skill's prompt to DIRECTORY as a PEFT checkpoint; the way back is train --from-peft."""
+    """Write a soft prompt to DIRECTORY as a PEFT checkpoint; the way back is train --from-peft."""
     from training.peft import export_peft as export
 
     ref = SkillRef.parse(skill)
