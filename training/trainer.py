@@ -144,6 +144,8 @@ def _prompted(
     backbone: Backbone, texts: Sequence[str], config: TuningConfig, start: Prompt | None
 ) -> PromptedEncoder:
     """Return an encoder over the texts whose prompt is in its starting state."""
+    if start is not None and (start.soft is not None) != (config.method is Method.SOFT_PROMPT):
+        raise InputError(f"the prompt to start from is not one of method {config.method}", field="start")
     rows = [tokenise(backbone, text).ids for text in texts]
     length = config.prompt_length if start is None else start.length
     encoder: PromptedEncoder

@@ -192,6 +192,15 @@ def test_both_runs_begin_at_the_start_that_was_given(
     assert all(np.array_equal(prompt, start.arrays()[0]) for prompt in begun)
 
 
+@pytest.mark.parametrize("method", METHODS)
+def test_a_start_of_the_other_method_is_refused(
+    backbone: Backbone, make_dataset: MakeDataset, make_prompt: MakePrompt, method: Method
+) -> None:
+    start = make_prompt(soft=3) if method is Method.DEEP_PROMPT else make_prompt(deep=3)
+    with pytest.raises(InputError, match=method):
+        train_intents("toy", make_dataset(), backbone, few_steps(method=method), start=start)
+
+
 def test_a_refit_takes_the_scope_calibration_along(
     backbone: Backbone, engine: Engine, make_dataset: MakeDataset, make_version: MakeVersion
 ) -> None:
