@@ -35,7 +35,7 @@ class TuningConfig(BaseModel):
         20, description="upper bound; early stopping ends sooner"
     )
     min_steps: Annotated[int, Field(ge=0, le=100_000)] = Field(
-        300, description="small files need more epochs than large ones to move the prompt at all"
+        100, description="a file of a few rows needs more epochs to move the prompt at all"
     )
     max_steps: Annotated[int, Field(ge=0, le=1_000_000)] = Field(
         2500,
@@ -71,7 +71,7 @@ class TuningConfig(BaseModel):
     )
     lexical: bool = Field(True, description="fuse the n-gram expert where held-out rows say it helps")
     patience: Annotated[int, Field(ge=1, le=100)] = Field(
-        4, description="epochs without a better held-out loss"
+        4, description="held-out measurements without a better one, once half of the steps are done"
     )
     dev_share: Annotated[float, Field(gt=0, lt=0.9)] = Field(
         0.2, description="held out when no dev file is given"

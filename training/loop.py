@@ -65,8 +65,10 @@ def tune(
 ) -> Tuned:
     """Tune the encoder's prompt and return the best state, in which the encoder is left.
 
-    With `dev`, its loss is measured now and then, the best state is kept, and `config.patience` measurements
-    without a better one end the run. Without it the run takes all `steps` and keeps the last state.
+    With `dev`, accuracy there is measured now and then and the best state is kept, by loss among equals; in
+    the second half of the run, `config.patience` measurements without a better one end it. (The loss alone would
+    choose too early: label smoothing spoils it long before accuracy suffers.) Without `dev` the run takes all
+    `steps` and keeps the last state.
     """
     generator = np.random.default_rng(config.seed)
     prototypes = nn.Parameter(
@@ -75,7 +77,7 @@ def tune(
     steps = steps or planned_steps(len(train.indices), config)
     optimizer, schedule = _optimizer(encoder, prototypes, config, steps)
     evaluate_every = max(math.ceil(len(train.indices) / config.batch_rows), math.ceil(steps / EVALUATIONS))
-    best, best_loss, patience, accuracy = None, math.inf, config.patience, None
+    best, best_score, patience, accuracy = None, (-1.0, 0.0), config.patience, None
     start, running_loss = time.monotonic(), 0.0
     for step, picked in zip(range(1, steps + 1), _batches(encoder, train, config, generator), strict=False):
         features = encoder.features([train.indices[i] for i in picked])
@@ -88,9 +90,10 @@ def tune(
         running_loss += (loss.item() - running_loss) / min(step, 20)
         if dev is not None and (step % evaluate_every == 0 or step == steps):
             dev_loss, accuracy = _evaluate(encoder, prototypes, dev, config)
-            patience -= 1
-            if dev_loss < best_loss:
-                best, best_loss = _state(encoder, prototypes, step), dev_loss
+            if step > steps / 2:  # before, the rate is large and the state moves to and fro
+                patience -= 1
+            if (accuracy, -dev_loss) > best_score:
+                best, best_score = _state(encoder, prototypes, step), (accuracy, -dev_loss)
                 patience = config.patience
         seconds_left = (time.monotonic() - start) / step * (steps - step)
         on_progress(Progress(step, steps, running_loss, accuracy, seconds_left))

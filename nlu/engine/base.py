@@ -7,7 +7,7 @@ each row's own deep prompt. Subclasses only say how to run the two stages.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,9 @@ from nlu.encoder import EncoderShape
 from nlu.prompt import Floats, Row
 
 Mask = NDArray[np.bool_]
+
+CPU_CHUNK_TOKENS = 128  # a CPU's matrix products are near their best from here on (benchmarks/RESULTS.md)
+GPU_CHUNK_TOKENS = 1 << 14
 
 
 class Engine(ABC):
@@ -26,12 +29,34 @@ class Engine(ABC):
 
     name: str
 
-    def __init__(self, shape: EncoderShape, embedding: Floats) -> None:
+    def __init__(
+        self, shape: EncoderShape, embedding: Floats, *, chunk_tokens: int = CPU_CHUNK_TOKENS
+    ) -> None:
         self.shape = shape
+        self._chunk_tokens = chunk_tokens  # padded tokens of one pass; more only pads more
         self._embedding = embedding  # (vocabulary, D)
 
     def encode(self, rows: Sequence[Row]) -> list[Floats]:
         """Return the hidden states of each row's tokens, (tokens, D), without those of a soft prompt."""
+        states: dict[int, Floats] = {}
+        for chunk in self._chunks(rows):
+            states |= zip(chunk, self._encode_padded([rows[i] for i in chunk]), strict=True)
+        return [states[i] for i in range(len(rows))]
+
+    def _chunks(self, rows: Sequence[Row]) -> Iterator[list[int]]:
+        """Yield the places of rows that are padded together: alike in length, and all of one utterance."""
+        order = sorted(range(len(rows)), key=lambda i: (rows[i].length, rows[i].token_ids))
+        chunk: list[int] = []
+        for i in order:
+            chunk.append(i)
+            if len(chunk) * rows[i].length >= self._chunk_tokens:
+                yield chunk
+                chunk = []
+        if chunk:
+            yield chunk
+
+    def _encode_padded(self, rows: Sequence[Row]) -> list[Floats]:
+        """Return what `encode` does, in one pass of each stage."""
         keys = [(row.token_ids, id(row.prompt.soft)) for row in rows]
         place = {key: index for index, key in enumerate(dict.fromkeys(keys))}
         utterances = {key: row for key, row in zip(keys, rows, strict=True)}

@@ -33,7 +33,8 @@ class OpenvinoEngine(Engine):
     name = "openvino"
 
     def __init__(self, encoder: Encoder, compute: Compute, *, fingerprint: str, cache: Path) -> None:
-        super().__init__(encoder.shape, encoder.embedding.weight.detach().float().numpy())
+        embedding = encoder.embedding.weight.detach().float().numpy()
+        super().__init__(encoder.shape, embedding)
         directory = cached_directory(
             cache / f"openvino-{fingerprint[:16]}-{EXPORT}", partial(_export, encoder)
         )

@@ -185,7 +185,7 @@ def test_an_interruption_reaches_the_caller() -> None:
 @pytest.mark.parametrize(
     ("rows", "values", "steps"),
     [
-        (320, {}, 300),  # 20 epochs of 10 steps are too few to move the prompt
+        (96, {}, 100),  # 20 epochs of 3 steps are too few to move the prompt
         (770, {}, 500),
         (10_000, {}, 2500),
         (33, {"min_steps": 0}, 40),
@@ -195,5 +195,5 @@ def test_an_interruption_reaches_the_caller() -> None:
     ],
 )
 def test_planned_steps(rows: int, values: dict[str, Any], steps: int) -> None:
-    defaults = {"epochs": 20, "min_steps": 300, "max_steps": 2500, "batch_rows": 32}
+    defaults = {"epochs": 20, "min_steps": 100, "max_steps": 2500, "batch_rows": 32}
     assert planned_steps(rows, make_config(**(defaults | values))) == steps

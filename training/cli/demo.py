@@ -105,6 +105,7 @@ def _tuning(examples: Path, folder: Path, cache: Path | None, threads: int) -> T
     return Tuning(
         name="concierge",
         files=LabeledFiles((examples / "intents.jsonl",)),
+        dev=(examples / "intents_heldout.jsonl",),
         oos=(examples / "out_of_scope.jsonl",),
         config=make_config(),
         catalog=_catalog(folder),
