@@ -66,7 +66,7 @@ def tune(
     """Tune the encoder's prompt and return the best state, in which the encoder is left.
 
     With `dev`, accuracy there is measured now and then and the best state is kept, by loss among equals; in
-    the second half of the run, `config.patience` measurements without a better one end it. (The loss alone would
+    the second half of the run, `config.patience` measurements without a better one end it. (Loss alone would
     choose too early: label smoothing spoils it long before accuracy suffers.) Without `dev` the run takes all
     `steps` and keeps the last state.
     """
