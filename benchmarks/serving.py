@@ -162,7 +162,8 @@ def parse_latency(
             url,
         ]
         command += ["--threads", str(compute.threads)]
-        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
+        with subprocess.Popen(command, text=True, **pipes) as server:
             address = _address(server)
             with Client(address, timeout=60) as client:
                 client.wait_until_ready(60)

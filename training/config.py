@@ -84,7 +84,7 @@ class TuningConfig(BaseModel):
         description="with no dev file and fewer rows than this, a second run learns the held-out rows too",
     )
     in_scope_kept: Annotated[float, Field(gt=0.5, le=1)] = Field(
-        0.95, description="share of held-out in-scope rows that the out-of-scope threshold must accept"
+        0.9, description="share of held-out in-scope rows that the out-of-scope threshold must accept"
     )
 
     def held_out_share(self, rows: int) -> float:
