@@ -162,8 +162,9 @@ def parse_latency(
             url,
         ]
         command += ["--threads", str(compute.threads)]
-        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
-        with subprocess.Popen(command, text=True, **pipes) as server:
+        with subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+        ) as server:
             address = _address(server)
             with Client(address, timeout=60) as client:
                 client.wait_until_ready(60)

@@ -99,9 +99,10 @@ def tune(
         on_progress(Progress(step, steps, running_loss, accuracy, seconds_left))
         if patience == 0:
             break
-    tuned = best or _state(encoder, prototypes, steps)
-    encoder.reset(tuned.prompt)
-    return tuned
+    if best is None:
+        return _state(encoder, prototypes, steps)
+    encoder.reset(best.prompt)
+    return best
 
 
 def planned_steps(rows: int, config: TuningConfig) -> int:
