@@ -92,7 +92,8 @@ def train_and_test(
     dev = None if files.dev is None else read_intents(options.data / files.dev).utterances
     dataset, _ = build(train, dev, dev_share=config.held_out_share(len(train)), seed=config.seed)
     began = time.monotonic()
-    trained = train_intents(name, dataset, backbone, config)
+    # Rows of a dev file stay held out, as in `softspoken train --dev`.
+    trained = train_intents(name, dataset, backbone, config, refit=None if dev is None else False)
     seconds = time.monotonic() - began
     catalog = Catalog.open(options.catalog)
     try:

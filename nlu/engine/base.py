@@ -44,7 +44,7 @@ class Engine(ABC):
         return [states[i] for i in range(len(rows))]
 
     def _chunks(self, rows: Sequence[Row]) -> Iterator[list[int]]:
-        """Yield the places of rows that are padded together: alike in length, and all of one utterance."""
+        """Yield the places of rows that are padded together: alike in length, one utterance side by side."""
         order = sorted(range(len(rows)), key=lambda i: (rows[i].length, rows[i].token_ids))
         chunk: list[int] = []
         for i in order:
