@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from skills.slot import SlotLabel
+
 
 @dataclass(frozen=True)
 class Entity:
@@ -16,16 +18,25 @@ class Entity:
     role: str = ""
     group: str = ""
 
+    @property
+    def label(self) -> SlotLabel:
+        """What a tagger is to call it."""
+        return SlotLabel(self.slot, self.role, self.group)
+
 
 @dataclass(frozen=True)
 class Utterance:
-    """One row of a data file: a text, its intent, and the place it came from (for messages)."""
+    """One row of a data file: a text, its intent, and the place it came from (for messages).
+
+    The intent of a row that has only slots is "".
+    """
 
     text: str
     intent: str
     file: str = ""
     row: int = 0  # 1-based line in the file
     entities: tuple[Entity, ...] = ()
+    expected_slots: tuple[str, ...] = ()  # the dialog had just asked for them
 
     @property
     def place(self) -> str:
