@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from benchmarks.setting import arguments, machine, show
 from nlu.backbone import Backbone
 from nlu.compute import choose
-from nlu.parser import tokenise
 from nlu.prompt import Prompt
+from nlu.tokens import tokenise
 from skills.formats import read_intents
 from training.config import make_config
 from training.loop import Rows, tune

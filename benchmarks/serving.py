@@ -27,8 +27,8 @@ from nlu.engine import Engine, make_engine
 from nlu.head import IntentHead
 from nlu.lexical import LexicalExpert
 from nlu.loaded import pack_skill
-from nlu.parser import tokenise
 from nlu.prompt import Prompt, Row
+from nlu.tokens import tokenise
 from skills.formats import read_intents
 from skills.skill import Calibration, Method, Provenance, SkillDraft, SkillKind
 from skills.utterance import Utterance

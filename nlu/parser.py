@@ -6,33 +6,16 @@ import asyncio
 import time
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass
 
-from nlu.backbone import MAX_TOKENS, Backbone
+from nlu.backbone import Backbone
 from nlu.batcher import Batcher, Encoded
 from nlu.loaded import LoadedSkill
 from nlu.prompt import Row
 from nlu.registry import Registry
+from nlu.tokens import tokenise
 from skills.errors import UnknownSkillError
 from skills.offsets import convert_span
 from skills.parse import IntentAnswer, Outcome, ParseRequest, ParseResult, SkillResult, Timings
-
-
-@dataclass(frozen=True)
-class Tokens:
-    """A text's token ids, and the code point after the last character that they cover."""
-
-    ids: tuple[int, ...]
-    end: int
-
-
-def tokenise(backbone: Backbone, text: str) -> Tokens:
-    """Return at most MAX_TOKENS token ids of `text`, the last one the end-of-sequence token."""
-    encoding = backbone.tokenizer.encode(text)
-    if len(encoding.ids) <= MAX_TOKENS:
-        return Tokens(tuple(encoding.ids), len(text))
-    kept = MAX_TOKENS - 1
-    return Tokens((*encoding.ids[:kept], encoding.ids[-1]), encoding.offsets[kept - 1][1])
 
 
 class Parser:

@@ -9,8 +9,8 @@ import numpy as np
 from nlu.backbone import Backbone
 from nlu.batcher import Batcher
 from nlu.loaded import LoadedSkill
-from nlu.parser import tokenise
 from nlu.prompt import Row
+from nlu.tokens import tokenise
 from skills.errors import SkillRefusedError
 
 TEXT = "is this skill ready?"

@@ -11,8 +11,8 @@ from nlu.backbone import Backbone
 from nlu.engine import Engine
 from nlu.head import HeadOutput, IntentHead, pooled
 from nlu.loaded import LoadedSkill
-from nlu.parser import tokenise
 from nlu.prompt import Floats, Row
+from nlu.tokens import tokenise
 from skills.errors import InputError
 from skills.metrics import IntentMetrics, Prediction, intent_metrics
 from skills.skill import OUT_OF_SCOPE_LABEL

@@ -16,8 +16,8 @@ from nlu.backbone import Backbone
 from nlu.head import IntentHead, energy
 from nlu.lexical import LexicalExpert
 from nlu.loaded import pack_skill
-from nlu.parser import tokenise
 from nlu.prompt import Floats, Prompt
+from nlu.tokens import tokenise
 from skills.dataset import Dataset, data_sha256
 from skills.errors import InputError
 from skills.skill import OUT_OF_SCOPE_LABEL, Calibration, Method, Provenance, SkillDraft, SkillKind

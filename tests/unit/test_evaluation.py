@@ -11,8 +11,8 @@ from nlu.compute import Compute, Precision
 from nlu.engine import Engine, make_engine
 from nlu.head import IntentHead
 from nlu.loaded import LoadedSkill
-from nlu.parser import tokenise
 from nlu.prompt import Prompt, Row
+from nlu.tokens import tokenise
 from skills.dataset import Dataset
 from skills.errors import InputError
 from skills.skill import OUT_OF_SCOPE_LABEL, Calibration, SkillVersion
