@@ -21,6 +21,7 @@ class SkillKind(StrEnum):
     INTENT = "intent"
     SLOTS = "slots"
     GRAMMAR = "grammar"
+    JOINT = "intent+slots"  # both, from one prompt and one encoder row
 
 
 class Method(StrEnum):

@@ -14,6 +14,7 @@ class SkillKind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     SKILL_KIND_INTENT: _ClassVar[SkillKind]
     SKILL_KIND_SLOTS: _ClassVar[SkillKind]
     SKILL_KIND_GRAMMAR: _ClassVar[SkillKind]
+    SKILL_KIND_INTENT_SLOTS: _ClassVar[SkillKind]
 
 class Outcome(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -33,6 +34,7 @@ SKILL_KIND_UNSPECIFIED: SkillKind
 SKILL_KIND_INTENT: SkillKind
 SKILL_KIND_SLOTS: SkillKind
 SKILL_KIND_GRAMMAR: SkillKind
+SKILL_KIND_INTENT_SLOTS: SkillKind
 OUTCOME_UNSPECIFIED: Outcome
 OUTCOME_MATCHED: Outcome
 OUTCOME_AMBIGUOUS: Outcome
@@ -54,26 +56,30 @@ class SkillRef(_message.Message):
     def __init__(self, name: _Optional[str] = ..., version: _Optional[int] = ..., alias: _Optional[str] = ...) -> None: ...
 
 class ParseContext(_message.Message):
-    __slots__ = ("session_id", "previous_system_utterance", "expected_intents", "expected_slots")
+    __slots__ = ("session_id", "previous_system_utterance", "expected_intents", "expected_slots", "reference_time")
     SESSION_ID_FIELD_NUMBER: _ClassVar[int]
     PREVIOUS_SYSTEM_UTTERANCE_FIELD_NUMBER: _ClassVar[int]
     EXPECTED_INTENTS_FIELD_NUMBER: _ClassVar[int]
     EXPECTED_SLOTS_FIELD_NUMBER: _ClassVar[int]
+    REFERENCE_TIME_FIELD_NUMBER: _ClassVar[int]
     session_id: str
     previous_system_utterance: str
     expected_intents: _containers.RepeatedScalarFieldContainer[str]
     expected_slots: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, session_id: _Optional[str] = ..., previous_system_utterance: _Optional[str] = ..., expected_intents: _Optional[_Iterable[str]] = ..., expected_slots: _Optional[_Iterable[str]] = ...) -> None: ...
+    reference_time: _timestamp_pb2.Timestamp
+    def __init__(self, session_id: _Optional[str] = ..., previous_system_utterance: _Optional[str] = ..., expected_intents: _Optional[_Iterable[str]] = ..., expected_slots: _Optional[_Iterable[str]] = ..., reference_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
 
 class ParseOptions(_message.Message):
-    __slots__ = ("n_best", "min_confidence", "offset_unit")
+    __slots__ = ("n_best", "min_confidence", "offset_unit", "correct_grammar")
     N_BEST_FIELD_NUMBER: _ClassVar[int]
     MIN_CONFIDENCE_FIELD_NUMBER: _ClassVar[int]
     OFFSET_UNIT_FIELD_NUMBER: _ClassVar[int]
+    CORRECT_GRAMMAR_FIELD_NUMBER: _ClassVar[int]
     n_best: int
     min_confidence: float
     offset_unit: OffsetUnit
-    def __init__(self, n_best: _Optional[int] = ..., min_confidence: _Optional[float] = ..., offset_unit: _Optional[_Union[OffsetUnit, str]] = ...) -> None: ...
+    correct_grammar: bool
+    def __init__(self, n_best: _Optional[int] = ..., min_confidence: _Optional[float] = ..., offset_unit: _Optional[_Union[OffsetUnit, str]] = ..., correct_grammar: bool = ...) -> None: ...
 
 class ParseRequest(_message.Message):
     __slots__ = ("request_id", "text", "language", "skills", "context", "options")
@@ -117,18 +123,6 @@ class SkillVersionRef(_message.Message):
     sha256: str
     def __init__(self, name: _Optional[str] = ..., version: _Optional[int] = ..., sha256: _Optional[str] = ...) -> None: ...
 
-class SkillResult(_message.Message):
-    __slots__ = ("skill", "kind", "outcome", "intent")
-    SKILL_FIELD_NUMBER: _ClassVar[int]
-    KIND_FIELD_NUMBER: _ClassVar[int]
-    OUTCOME_FIELD_NUMBER: _ClassVar[int]
-    INTENT_FIELD_NUMBER: _ClassVar[int]
-    skill: SkillVersionRef
-    kind: SkillKind
-    outcome: Outcome
-    intent: IntentResult
-    def __init__(self, skill: _Optional[_Union[SkillVersionRef, _Mapping]] = ..., kind: _Optional[_Union[SkillKind, str]] = ..., outcome: _Optional[_Union[Outcome, str]] = ..., intent: _Optional[_Union[IntentResult, _Mapping]] = ...) -> None: ...
-
 class Span(_message.Message):
     __slots__ = ("start", "end")
     START_FIELD_NUMBER: _ClassVar[int]
@@ -136,6 +130,82 @@ class Span(_message.Message):
     start: int
     end: int
     def __init__(self, start: _Optional[int] = ..., end: _Optional[int] = ...) -> None: ...
+
+class SlotAlternative(_message.Message):
+    __slots__ = ("name", "role", "group", "confidence")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    ROLE_FIELD_NUMBER: _ClassVar[int]
+    GROUP_FIELD_NUMBER: _ClassVar[int]
+    CONFIDENCE_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    role: str
+    group: str
+    confidence: float
+    def __init__(self, name: _Optional[str] = ..., role: _Optional[str] = ..., group: _Optional[str] = ..., confidence: _Optional[float] = ...) -> None: ...
+
+class Slot(_message.Message):
+    __slots__ = ("name", "role", "group", "raw", "value", "span", "confidence", "alternatives")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    ROLE_FIELD_NUMBER: _ClassVar[int]
+    GROUP_FIELD_NUMBER: _ClassVar[int]
+    RAW_FIELD_NUMBER: _ClassVar[int]
+    VALUE_FIELD_NUMBER: _ClassVar[int]
+    SPAN_FIELD_NUMBER: _ClassVar[int]
+    CONFIDENCE_FIELD_NUMBER: _ClassVar[int]
+    ALTERNATIVES_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    role: str
+    group: str
+    raw: str
+    value: str
+    span: Span
+    confidence: float
+    alternatives: _containers.RepeatedCompositeFieldContainer[SlotAlternative]
+    def __init__(self, name: _Optional[str] = ..., role: _Optional[str] = ..., group: _Optional[str] = ..., raw: _Optional[str] = ..., value: _Optional[str] = ..., span: _Optional[_Union[Span, _Mapping]] = ..., confidence: _Optional[float] = ..., alternatives: _Optional[_Iterable[_Union[SlotAlternative, _Mapping]]] = ...) -> None: ...
+
+class SlotsResult(_message.Message):
+    __slots__ = ("slots",)
+    SLOTS_FIELD_NUMBER: _ClassVar[int]
+    slots: _containers.RepeatedCompositeFieldContainer[Slot]
+    def __init__(self, slots: _Optional[_Iterable[_Union[Slot, _Mapping]]] = ...) -> None: ...
+
+class Edit(_message.Message):
+    __slots__ = ("span", "replacement", "confidence")
+    SPAN_FIELD_NUMBER: _ClassVar[int]
+    REPLACEMENT_FIELD_NUMBER: _ClassVar[int]
+    CONFIDENCE_FIELD_NUMBER: _ClassVar[int]
+    span: Span
+    replacement: str
+    confidence: float
+    def __init__(self, span: _Optional[_Union[Span, _Mapping]] = ..., replacement: _Optional[str] = ..., confidence: _Optional[float] = ...) -> None: ...
+
+class GrammarResult(_message.Message):
+    __slots__ = ("is_grammatical", "confidence", "corrected_text", "edits")
+    IS_GRAMMATICAL_FIELD_NUMBER: _ClassVar[int]
+    CONFIDENCE_FIELD_NUMBER: _ClassVar[int]
+    CORRECTED_TEXT_FIELD_NUMBER: _ClassVar[int]
+    EDITS_FIELD_NUMBER: _ClassVar[int]
+    is_grammatical: bool
+    confidence: float
+    corrected_text: str
+    edits: _containers.RepeatedCompositeFieldContainer[Edit]
+    def __init__(self, is_grammatical: bool = ..., confidence: _Optional[float] = ..., corrected_text: _Optional[str] = ..., edits: _Optional[_Iterable[_Union[Edit, _Mapping]]] = ...) -> None: ...
+
+class SkillResult(_message.Message):
+    __slots__ = ("skill", "kind", "outcome", "intent", "slots", "grammar")
+    SKILL_FIELD_NUMBER: _ClassVar[int]
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    OUTCOME_FIELD_NUMBER: _ClassVar[int]
+    INTENT_FIELD_NUMBER: _ClassVar[int]
+    SLOTS_FIELD_NUMBER: _ClassVar[int]
+    GRAMMAR_FIELD_NUMBER: _ClassVar[int]
+    skill: SkillVersionRef
+    kind: SkillKind
+    outcome: Outcome
+    intent: IntentResult
+    slots: SlotsResult
+    grammar: GrammarResult
+    def __init__(self, skill: _Optional[_Union[SkillVersionRef, _Mapping]] = ..., kind: _Optional[_Union[SkillKind, str]] = ..., outcome: _Optional[_Union[Outcome, str]] = ..., intent: _Optional[_Union[IntentResult, _Mapping]] = ..., slots: _Optional[_Union[SlotsResult, _Mapping]] = ..., grammar: _Optional[_Union[GrammarResult, _Mapping]] = ...) -> None: ...
 
 class Timings(_message.Message):
     __slots__ = ("tokenise_us", "queue_us", "inference_us", "batch_rows")
@@ -150,18 +220,20 @@ class Timings(_message.Message):
     def __init__(self, tokenise_us: _Optional[int] = ..., queue_us: _Optional[int] = ..., inference_us: _Optional[int] = ..., batch_rows: _Optional[int] = ...) -> None: ...
 
 class ParseResponse(_message.Message):
-    __slots__ = ("request_id", "results", "read", "backbone", "timings")
+    __slots__ = ("request_id", "results", "read", "backbone", "timings", "corrected_text")
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
     RESULTS_FIELD_NUMBER: _ClassVar[int]
     READ_FIELD_NUMBER: _ClassVar[int]
     BACKBONE_FIELD_NUMBER: _ClassVar[int]
     TIMINGS_FIELD_NUMBER: _ClassVar[int]
+    CORRECTED_TEXT_FIELD_NUMBER: _ClassVar[int]
     request_id: str
     results: _containers.RepeatedCompositeFieldContainer[SkillResult]
     read: Span
     backbone: str
     timings: Timings
-    def __init__(self, request_id: _Optional[str] = ..., results: _Optional[_Iterable[_Union[SkillResult, _Mapping]]] = ..., read: _Optional[_Union[Span, _Mapping]] = ..., backbone: _Optional[str] = ..., timings: _Optional[_Union[Timings, _Mapping]] = ...) -> None: ...
+    corrected_text: str
+    def __init__(self, request_id: _Optional[str] = ..., results: _Optional[_Iterable[_Union[SkillResult, _Mapping]]] = ..., read: _Optional[_Union[Span, _Mapping]] = ..., backbone: _Optional[str] = ..., timings: _Optional[_Union[Timings, _Mapping]] = ..., corrected_text: _Optional[str] = ...) -> None: ...
 
 class BatchParseRequest(_message.Message):
     __slots__ = ("requests",)
