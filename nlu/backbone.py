@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,7 @@ from tokenizers import Tokenizer
 from torch import Tensor
 
 from nlu.cache import default_cache
+from nlu.decoder import Decoder, load_decoder
 from nlu.embedded import embedded_directory
 from nlu.encoder import Encoder, EncoderShape, load_encoder
 from skills.errors import BackboneError
@@ -83,6 +85,27 @@ class Backbone:
             raise BackboneError(
                 f"the weights in {self.directory} do not fit its config.json: {error}; {_ANEW}"
             ) from error
+
+    def decoder(self) -> Decoder:
+        """Return a new frozen float32 decoder over the backbone's weights.
+
+        Raises:
+            BackboneError: the weights are not those that the config describes.
+        """
+        parts = ("decoder.", "shared.", "lm_head.")
+        weights = {name: tensor.float() for name, tensor in self._weights.items() if name.startswith(parts)}
+        weights.setdefault("lm_head.weight", weights.get("shared.weight", torch.empty(0)))  # tied in some T5
+        try:
+            return load_decoder(self.decoder_shape, weights)
+        except (KeyError, RuntimeError) as error:
+            raise BackboneError(
+                f"the weights in {self.directory} do not fit its config.json: {error}; {_ANEW}"
+            ) from error
+
+    @property
+    def decoder_shape(self) -> EncoderShape:
+        """The decoder's sizes; they differ from the encoder's in the number of layers only."""
+        return replace(self.shape, num_layers=self.config.get("num_decoder_layers") or self.shape.num_layers)
 
     def transformer(self) -> T5ForConditionalGeneration:
         """Return the whole model, encoder and decoder, as transformers builds it; frozen, float32.

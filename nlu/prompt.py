@@ -37,6 +37,17 @@ class Prompt:
 
 
 @dataclass(frozen=True, eq=False)
+class DecoderPrompt:
+    """Trained vectors of one grammar skill for the frozen decoder.
+
+    own: (decoder layers, 2, P, H*K) keys and values before its tokens; memory: the same, beside what the encoder said.
+    """
+
+    own: Floats
+    memory: Floats
+
+
+@dataclass(frozen=True, eq=False)
 class Row:
     """One (utterance, skill version) pair, ready for the encoder."""
 

@@ -9,6 +9,7 @@ from functools import lru_cache
 
 from nlu.tokens import BLANK, Tokens
 
+_OPENING, _CLOSING = frozenset("([{\"'"), frozenset(")]}\"'.,;:!?")
 _BLANK, _LETTER, _DIGIT, _MARK = "blank", "letter", "digit", "mark"
 
 
@@ -17,7 +18,8 @@ class Words:
     """The words of a text that its tokens cover: runs of letters, runs of digits, single other characters.
 
     spans: (start, end) of each word in code points; first: the place of its first token. Words that begin
-    in the same token are one.
+    in the same token are one, without the punctuation at its edges: T5 reads "for 7." with a token "7.", and
+    the slot is "7".
     """
 
     spans: tuple[tuple[int, int], ...]
@@ -40,11 +42,19 @@ def words(text: str, tokens: Tokens) -> Words:
         if tokens.offsets[place][0] >= end:
             continue
         if first and first[-1] == place:
-            spans[-1] = (spans[-1][0], end)
+            spans[-1] = _joined(text, spans[-1], (start, end))
         else:
             spans.append((start, end))
             first.append(place)
     return Words(tuple(spans), tuple(first))
+
+
+def _joined(text: str, word: tuple[int, int], more: tuple[int, int]) -> tuple[int, int]:
+    """Return two words as one, but leave out punctuation that merely stands beside the other."""
+    both = {text[word[1] - 1], text[more[0]]} <= _OPENING | _CLOSING
+    if text[slice(*more)] in _CLOSING and not both:
+        return word
+    return more if text[slice(*word)] in _OPENING and not both else (word[0], more[1])
 
 
 def _runs(text: str) -> Iterator[tuple[int, int]]:

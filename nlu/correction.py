@@ -1,0 +1,200 @@
+"""Verify-and-correct decoding: what greedy decoding gives, in a few parallel passes.
+
+The source is proposed as its own correction, and one pass tells how far the decoder agrees. From where it
+departs, its own token is taken and the rest of the source is proposed again. So a sentence with two errors
+takes about three passes, and a batch mixes rows of any skills and lengths.
+
+Token for token equal to greedy decoding (a test compares), as a token is only kept if it is the likeliest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from nlu.compute import Compute
+from nlu.decoder import NOWHERE, Decoder
+from nlu.draft import Draft
+from nlu.prompt import DecoderPrompt, Floats
+
+START, END = 0, 1  # T5 begins with its padding token
+GROWTH = 16  # tokens that a correction may have more than 1.5 times the source
+
+
+@dataclass(frozen=True, eq=False)
+class CorrectionRow:
+    """A source (tokens, END last), its (L, D) encoder states, and the prompt of the skill that corrects it."""
+
+    token_ids: tuple[int, ...]
+    states: Floats
+    prompt: DecoderPrompt
+
+    @property
+    def length(self) -> int:
+        """Positions that the decoder verifies."""
+        return len(self.token_ids)
+
+
+@dataclass(frozen=True)
+class Correction:
+    """Decoded tokens without END, the probability of each, and in how many passes."""
+
+    token_ids: tuple[int, ...]
+    probabilities: tuple[float, ...]
+    passes: int
+
+
+class Corrector:
+    """Decodes corrections of batches of rows. Not thread-safe: one thread calls `correct`."""
+
+    def __init__(self, decoder: Decoder, compute: Compute) -> None:
+        self._decoder = decoder.to(device=compute.device, dtype=compute.dtype)
+        self._compute = compute
+
+    @torch.inference_mode()
+    def correct(self, rows: Sequence[CorrectionRow]) -> list[Correction]:
+        """Return what greedy decoding would say of each row."""
+        outputs = [_Output(row) for row in rows]
+        batch = self._begin(outputs)
+        while batch is not None:
+            batch = self._step(batch)
+        return [output.correction() for output in outputs]
+
+    def _begin(self, outputs: list[_Output]) -> _Batch | None:
+        if not outputs:
+            return None
+        lengths = [len(output.row.states) for output in outputs]
+        states = np.zeros((len(outputs), max(lengths), self._decoder.shape.d_model), np.float32)
+        for place, output in enumerate(outputs):
+            states[place, : lengths[place]] = output.row.states
+        own, own_mask = _padded([output.row.prompt.own for output in outputs])
+        beside, beside_mask = _padded([output.row.prompt.memory for output in outputs])
+        mask = np.arange(max(lengths)) < np.array(lengths)[:, None]
+        memory = self._decoder.remember(self._tensor(states), self._tensor(beside))
+        seen = torch.from_numpy(np.concatenate([beside_mask, mask], axis=1))
+        bias = torch.zeros(seen.shape).masked_fill(~seen, torch.finfo(self._compute.dtype).min)
+        positions = np.where(own_mask, np.cumsum(own_mask, axis=1) - 1, NOWHERE)
+        return _Batch(
+            outputs,
+            past=self._tensor(own),
+            keys=torch.from_numpy(positions).to(self._compute.device),
+            memory=memory,
+            memory_bias=self._tensor(bias[:, None, None, :].numpy()),
+        )
+
+    def _step(self, batch: _Batch) -> _Batch | None:
+        """Read what is proposed to each row, keep what is right, and return the rows that go on."""
+        proposed = [output.propose() for output in batch.outputs]
+        longest = max(map(len, proposed))
+        ids = np.zeros((len(proposed), longest), np.int64)
+        fed = np.arange(longest) < np.array([len(each) for each in proposed])[:, None]
+        ids[fed] = np.concatenate(proposed)
+        begin = np.array([output.position for output in batch.outputs])
+        queries = begin[:, None] + np.arange(longest)
+        positions = torch.from_numpy(np.where(fed, queries, NOWHERE)).to(batch.keys.device)
+        keys = torch.cat([batch.keys, positions], dim=1)
+        bias = self._decoder.attention_bias(torch.from_numpy(queries).to(keys.device), keys)
+        token_ids = torch.from_numpy(ids).to(keys.device)
+        hidden, kv = self._decoder(token_ids, batch.past, bias, batch.memory, batch.memory_bias)
+        best, probability = self._likeliest(hidden[torch.from_numpy(fed).to(keys.device)])
+        ends = np.cumsum(fed.sum(axis=1))[:-1]
+        kept = [
+            output.accept(*decoded)
+            for output, *decoded in zip(
+                batch.outputs, np.split(best, ends), np.split(probability, ends), strict=True
+            )
+        ]
+        rejected = torch.from_numpy(np.arange(longest) >= np.array(kept)[:, None]).to(keys.device)
+        keys[:, -longest:].masked_fill_(rejected, NOWHERE)
+        return batch.extended(kv, keys)
+
+    def _likeliest(self, hidden: Tensor) -> tuple[np.ndarray, np.ndarray]:
+        """Return the best token after each of (tokens, D) states, and its probability."""
+        logits = self._decoder.lm_head(hidden).float()
+        best, token = logits.max(dim=-1)
+        probability = (best - logits.logsumexp(dim=-1)).exp()
+        return token.cpu().numpy(), probability.cpu().numpy()
+
+    def _tensor(self, array: Floats) -> Tensor:
+        return torch.from_numpy(array).to(device=self._compute.device, dtype=self._compute.dtype)
+
+
+@dataclass(eq=False)
+class _Output:
+    """What one row has decoded so far."""
+
+    row: CorrectionRow
+    tokens: list[int] = field(default_factory=list)
+    probabilities: list[float] = field(default_factory=list)
+    passes: int = 0
+    done: bool = False
+
+    def __post_init__(self) -> None:
+        self._draft = Draft(self.row.token_ids)
+        self._limit = 3 * self.row.length // 2 + GROWTH
+
+    @property
+    def position(self) -> int:
+        """Where the next token to be read stands, the prompt before it."""
+        return self.row.prompt.own.shape[2] + len(self.tokens)
+
+    def propose(self) -> tuple[int, ...]:
+        """Return the last token, which the decoder has not read yet, and a draft."""
+        last = self.tokens[-1] if self.tokens else START
+        self._proposed = self._draft.propose()
+        return (last, *self._proposed)
+
+    def accept(self, best: np.ndarray, probability: np.ndarray) -> int:
+        """Keep the decoder's tokens as far as the draft led it right; return how many of those read stay."""
+        agreed = best[:-1] == np.array(self._proposed, np.int64)
+        count = len(agreed) if agreed.all() else int(agreed.argmin())
+        self._draft.accept(count, int(best[count]))
+        self.passes += 1
+        for token, its_probability in zip(best[: count + 1].tolist(), probability.tolist(), strict=False):
+            self.tokens.append(token)
+            self.probabilities.append(its_probability)
+            if token == END or len(self.tokens) >= self._limit:
+                self.done = True
+                break
+        return count + 1
+
+    def correction(self) -> Correction:
+        ended = self.tokens[-1:] == [END]
+        size = len(self.tokens) - ended
+        return Correction(tuple(self.tokens[:size]), tuple(self.probabilities[:size]), self.passes)
+
+
+@dataclass(frozen=True, eq=False)
+class _Batch:
+    """The rows that go on. Shapes: past (B, N, 2, S, H*K), keys (B, S), memory (B, N, 2, M, H*K)."""
+
+    outputs: list[_Output]
+    past: Tensor
+    keys: Tensor  # positions
+    memory: Tensor
+    memory_bias: Tensor
+
+    def extended(self, kv: Tensor, keys: Tensor) -> _Batch | None:
+        """Return the batch after a step: its new keys and values appended, without the rows that are done."""
+        past = torch.cat([self.past, kv], dim=3)
+        going = [place for place, output in enumerate(self.outputs) if not output.done]
+        if len(going) == len(self.outputs):
+            return _Batch(self.outputs, past, keys, self.memory, self.memory_bias)
+        if not going:
+            return None
+        outputs = [self.outputs[place] for place in going]
+        return _Batch(outputs, past[going], keys[going], self.memory[going], self.memory_bias[going])
+
+
+def _padded(prompts: Sequence[Floats]) -> tuple[Floats, np.ndarray]:
+    """Return (B, N, 2, P, H*K) prompts of the longest's length, and their mask (B, P)."""
+    lengths = np.array([prompt.shape[2] for prompt in prompts])
+    layers, _, _, width = prompts[0].shape
+    stacked = np.zeros((len(prompts), layers, 2, lengths.max(), width), np.float32)
+    for place, prompt in enumerate(prompts):
+        stacked[place, :, :, : lengths[place]] = prompt
+    return stacked, np.arange(lengths.max()) < lengths[:, None]

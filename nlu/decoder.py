@@ -1,0 +1,160 @@
+"""The T5 decoder, written out so that every row of a batch can carry its own deep prompt and its own past.
+
+transformers' `generate` gives one prompt to a whole batch and moves all rows on by one token at a time. Here each
+row has keys of its own positions, so rows of different skills, and of different lengths, share a step.
+Equal to transformers' decoder within 1e-4, with the prompt as a past of P positions, as PEFT's prefix
+tuning gives it to T5's decoder.
+
+Shapes: B rows, T new tokens, S keys of the past (prompt included), M memory positions (prompt included),
+P prompt vectors, H heads, K key size, D model size, N layers, V vocabulary.
+"""
+
+from __future__ import annotations
+
+import math
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from nlu.encoder import EncoderShape, RMSNorm
+
+NOWHERE = 1 << 20  # the position of a key that no query may see
+
+
+class Decoder(nn.Module):
+    """T5 v1.1 decoder with its language-model head; no dropout, ever. `shape.num_layers` is the decoder's."""
+
+    def __init__(self, shape: EncoderShape) -> None:
+        super().__init__()
+        self.shape = shape
+        self.embedding = nn.Embedding(shape.vocab_size, shape.d_model)
+        self.position_bias = nn.Embedding(shape.num_buckets, shape.num_heads)
+        self.layers = nn.ModuleList(DecoderLayer(shape) for _ in range(shape.num_layers))
+        self.final_norm = RMSNorm(shape.d_model, shape.epsilon)
+        self.lm_head = nn.Linear(shape.d_model, shape.vocab_size, bias=False)
+
+    def remember(self, states: Tensor, prompt: Tensor) -> Tensor:
+        """Return the memory that every step attends to: keys and values of what the encoder said.
+
+        Args:
+            states: (B, L, D) hidden states of the encoder.
+            prompt: (B, N, 2, P, H*K) vectors beside them.
+
+        Returns:
+            (B, N, 2, P+L, H*K).
+        """
+        read = [layer.memory_kv(states).unflatten(-1, (2, -1)) for layer in self.layers]
+        memory = torch.stack(read, dim=1).transpose(2, 3)  # (B, N, 2, L, H*K)
+        return torch.cat([prompt.to(memory.dtype), memory], dim=3)
+
+    def forward(
+        self, token_ids: Tensor, past: Tensor, bias: Tensor, memory: Tensor, memory_bias: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Read new tokens after a past.
+
+        Args:
+            token_ids: (B, T).
+            past: (B, N, 2, S, H*K) keys and values of the prompt and of earlier tokens.
+            bias: (B, H, T, S+T) from `attention_bias`.
+            memory: (B, N, 2, M, H*K) from `remember`.
+            memory_bias: (B, 1, 1, M), lowest where there is nothing.
+
+        Returns:
+            (B, T, D) normalised hidden states, and the (B, N, 2, T, H*K) keys and values of the new tokens.
+        """
+        hidden = self.embedding(token_ids)
+        read = []
+        for index, layer in enumerate(self.layers):
+            hidden, kv = layer(hidden, past[:, index], bias, memory[:, index], memory_bias)
+            read.append(kv)
+        return self.final_norm(hidden), torch.stack(read, dim=1)
+
+    def attention_bias(self, queries: Tensor, keys: Tensor) -> Tensor:
+        """Return (B, H, T, S) position bias of (B, T) query and (B, S) key positions; lowest for the future."""
+        distance = queries[:, :, None] - keys[:, None, :]
+        bucket = causal_buckets(distance, self.shape.num_buckets, self.shape.max_distance)
+        bias: Tensor = self.position_bias(bucket).permute(0, 3, 1, 2)
+        return bias.masked_fill((distance < 0)[:, None], torch.finfo(bias.dtype).min)
+
+
+class DecoderLayer(nn.Module):
+    """Self-attention, attention to the memory and gated feed-forward, each behind its norm and a residual."""
+
+    def __init__(self, shape: EncoderShape) -> None:
+        super().__init__()
+        self.shape = shape
+        self.attention_norm = RMSNorm(shape.d_model, shape.epsilon)
+        self.qkv = nn.Linear(shape.d_model, 3 * shape.d_attention, bias=False)
+        self.attention_out = nn.Linear(shape.d_attention, shape.d_model, bias=False)
+        self.memory_norm = RMSNorm(shape.d_model, shape.epsilon)
+        self.memory_query = nn.Linear(shape.d_model, shape.d_attention, bias=False)
+        self.memory_kv = nn.Linear(shape.d_model, 2 * shape.d_attention, bias=False)
+        self.memory_out = nn.Linear(shape.d_attention, shape.d_model, bias=False)
+        self.feed_forward_norm = RMSNorm(shape.d_model, shape.epsilon)
+        self.gate_up = nn.Linear(shape.d_model, 2 * shape.d_ff, bias=False)
+        self.down = nn.Linear(shape.d_ff, shape.d_model, bias=False)
+
+    def forward(
+        self, hidden: Tensor, past: Tensor, bias: Tensor, memory: Tensor, memory_bias: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Map (B, T, D) to (B, T, D), and return the (B, 2, T, H*K) keys and values of the new tokens."""
+        query, key, value = self.qkv(self.attention_norm(hidden)).chunk(3, dim=-1)
+        kv = torch.stack([key, value], dim=1)
+        seen = torch.cat([past.to(kv.dtype), kv], dim=2)
+        hidden = hidden + self.attention_out(self._attend(query, seen, bias))
+        query = self.memory_query(self.memory_norm(hidden))
+        hidden = hidden + self.memory_out(self._attend(query, memory, memory_bias))
+        gate, up = self.gate_up(self.feed_forward_norm(hidden)).chunk(2, dim=-1)
+        return hidden + self.down(F.gelu(gate, approximate="tanh") * up), kv
+
+    def _attend(self, query: Tensor, kv: Tensor, bias: Tensor) -> Tensor:
+        """(B, T, H*K) queries over (B, 2, S, H*K) keys and values -> (B, T, H*K)."""
+        heads = [
+            states.unflatten(-1, (self.shape.num_heads, self.shape.d_kv)).transpose(1, 2)
+            for states in (query, kv[:, 0].to(query.dtype), kv[:, 1].to(query.dtype))
+        ]
+        attended = F.scaled_dot_product_attention(*heads, attn_mask=bias.to(query.dtype), scale=1.0)
+        return attended.transpose(1, 2).flatten(2)
+
+
+def causal_buckets(distance: Tensor, num_buckets: int, max_distance: int) -> Tensor:
+    """Return the bucket of each distance back from query to key: T5's causal scheme (Raffel et al. 2020)."""
+    back = distance.clamp(min=0)
+    exact = num_buckets // 2
+    far = exact + (
+        torch.log(back.clamp(min=1).float() / exact) / math.log(max_distance / exact) * (num_buckets - exact)
+    ).long().clamp(max=num_buckets - 1 - exact)
+    return torch.where(back < exact, back, far)
+
+
+def load_decoder(shape: EncoderShape, weights: dict[str, Tensor]) -> Decoder:
+    """Build a frozen decoder in eval mode from a Hugging Face T5 state dict."""
+    prefix = "decoder.block"
+    state = {
+        "embedding.weight": weights["shared.weight"],
+        "position_bias.weight": weights[f"{prefix}.0.layer.0.SelfAttention.relative_attention_bias.weight"],
+        "final_norm.weight": weights["decoder.final_layer_norm.weight"],
+        "lm_head.weight": weights["lm_head.weight"],
+    }
+    for index in range(shape.num_layers):
+        own, memory, dense = (f"{prefix}.{index}.layer.{part}" for part in range(3))
+        state |= {
+            f"layers.{index}.attention_norm.weight": weights[f"{own}.layer_norm.weight"],
+            f"layers.{index}.qkv.weight": _stacked(weights, f"{own}.SelfAttention", "qkv"),
+            f"layers.{index}.attention_out.weight": weights[f"{own}.SelfAttention.o.weight"],
+            f"layers.{index}.memory_norm.weight": weights[f"{memory}.layer_norm.weight"],
+            f"layers.{index}.memory_query.weight": weights[f"{memory}.EncDecAttention.q.weight"],
+            f"layers.{index}.memory_kv.weight": _stacked(weights, f"{memory}.EncDecAttention", "kv"),
+            f"layers.{index}.memory_out.weight": weights[f"{memory}.EncDecAttention.o.weight"],
+            f"layers.{index}.feed_forward_norm.weight": weights[f"{dense}.layer_norm.weight"],
+            f"layers.{index}.gate_up.weight": _stacked(weights, f"{dense}.DenseReluDense", ("wi_0", "wi_1")),
+            f"layers.{index}.down.weight": weights[f"{dense}.DenseReluDense.wo.weight"],
+        }
+    with torch.device("meta"):
+        decoder = Decoder(shape)
+    decoder.load_state_dict(state, assign=True)
+    return decoder.requires_grad_(False).eval()
+
+
+def _stacked(weights: dict[str, Tensor], module: str, parts: str | tuple[str, ...]) -> Tensor:
+    return torch.cat([weights[f"{module}.{part}.weight"] for part in parts])

@@ -1,0 +1,160 @@
+"""The trainable parts of a grammar skill: prompts of encoder and decoder, and a detector of wrong tokens.
+
+Everything else is frozen. Shapes: B rows, L source tokens, T target tokens, P prompt vectors, D model size,
+N layers, V vocabulary.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from nlu.backbone import Backbone
+from nlu.prompt import DecoderPrompt, Prompt
+
+TokenIds = tuple[int, ...]
+START = 0  # T5 begins to decode with its padding token
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A tokenised sentence, whether each token is part of an error (or an error is just before it), and its correction."""
+
+    source: TokenIds
+    wrong: tuple[bool, ...]
+    target: TokenIds
+
+
+class CorrectionModel(nn.Module):
+    """Frozen encoder and decoder with trainable prompts; `dtype` is that of the frozen weights."""
+
+    def __init__(
+        self, backbone: Backbone, sample: Sequence[Pair], *, prompt_length: int, seed: int, dtype: torch.dtype
+    ) -> None:
+        super().__init__()
+        self.encoder = backbone.encoder().to(dtype)
+        self.decoder = backbone.decoder().to(dtype)
+        self.width = backbone.shape.d_model
+        generator = torch.Generator().manual_seed(seed)
+        encoder, own, memory = self._first_vectors(sample, prompt_length, generator)
+        self.encoder_prompt = nn.Parameter(encoder)
+        self.own_prompt = nn.Parameter(own)
+        self.memory_prompt = nn.Parameter(memory)
+        self.detector = nn.Linear(self.width, 1)
+        nn.init.zeros_(self.detector.weight)
+
+    def trained(self) -> list[nn.Parameter]:
+        """Return what is trained."""
+        return [parameter for parameter in self.parameters() if parameter.requires_grad]
+
+    def prompts(self) -> tuple[Prompt, DecoderPrompt]:
+        """Return copies of the prompts as they are now."""
+        own, memory = (each.detach().clone().numpy() for each in (self.own_prompt, self.memory_prompt))
+        return Prompt(deep=self.encoder_prompt.detach().clone().numpy()), DecoderPrompt(own, memory)
+
+    def encode(self, sources: Sequence[TokenIds]) -> tuple[Tensor, Tensor]:
+        """Return (B, L, D) hidden states and their (B, L) mask."""
+        ids, mask = padded(sources)
+        with torch.no_grad():
+            trunk = self.encoder.trunk(self.encoder.embedding(ids), mask)
+        prompt = self.encoder_prompt.to(trunk.dtype).expand(len(sources), *self.encoder_prompt.shape)
+        return self.encoder.top(trunk, mask, prompt), mask
+
+    def wrong_scores(self, states: Tensor) -> Tensor:
+        """Return (B, L) logits that a token is wrong, of (B, L, D) states."""
+        scores: Tensor = self.detector(token_features(states.float()))[..., 0]
+        return scores
+
+    def losses(self, pairs: Sequence[Pair]) -> tuple[Tensor, Tensor]:
+        """Return the mean cross-entropy of the target tokens, and of the detector."""
+        states, mask = self.encode([pair.source for pair in pairs])
+        wrong, _ = padded([tuple(map(int, pair.wrong)) for pair in pairs])
+        detected = F.binary_cross_entropy_with_logits(
+            self.wrong_scores(states)[mask], wrong[mask].float(), pos_weight=torch.tensor(2.0)
+        )
+        targets, target_mask = padded([pair.target for pair in pairs])
+        hidden = self.decode(states, mask, targets)[target_mask]
+        return F.cross_entropy(self.decoder.lm_head(hidden).float(), targets[target_mask]), detected
+
+    def decode(self, states: Tensor, mask: Tensor, targets: Tensor) -> Tensor:
+        """Return (B, T, D) decoder states that predict each of the (B, T) targets from those before it."""
+        rows, length = targets.shape
+        own = self.own_prompt.to(states.dtype).expand(rows, *self.own_prompt.shape)
+        prompt = self.memory_prompt.to(states.dtype).expand(rows, *self.memory_prompt.shape)
+        past = own.shape[3]
+        keys = torch.arange(past + length).expand(rows, -1)
+        begun = F.pad(targets[:, :-1], (1, 0), value=START)
+        memory_mask = F.pad(mask, (prompt.shape[3], 0), value=True)
+        hidden, _ = self.decoder(
+            begun,
+            own,
+            self.decoder.attention_bias(keys[:, past:], keys),
+            self.decoder.remember(states, prompt),
+            memory_bias(memory_mask, states.dtype),
+        )
+        result: Tensor = hidden
+        return result
+
+    @torch.no_grad()
+    def _first_vectors(
+        self, sample: Sequence[Pair], length: int, generator: torch.Generator
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Return the prompts to begin with: frozen keys and values of random tokens of the sample."""
+        ids, mask = padded([pair.source for pair in sample])
+        targets, target_mask = padded([pair.target for pair in sample])
+        embedded = self.encoder.embedding(ids)
+        trunk = self.encoder.trunk(embedded, mask)
+        picked = torch.randint(int(mask.sum()), (length,), generator=generator)
+        encoder = torch.stack(
+            [
+                torch.stack([keys[mask][picked], values[mask][picked]])
+                for keys, values in self.encoder.keys_and_values(trunk, mask)
+            ]
+        )
+        states = self.encoder.top(trunk, mask)
+        rows, nothing = len(sample), 0
+        shape = self.decoder.shape
+        empty = states.new_zeros(rows, shape.num_layers, 2, nothing, shape.d_attention)
+        memory = self.decoder.remember(states, empty)  # (B, N, 2, L, H*K)
+        positions = torch.arange(targets.shape[1]).expand(rows, -1)
+        begun = F.pad(targets[:, :-1], (1, 0), value=START)
+        _, own = self.decoder(
+            begun,
+            empty,
+            self.decoder.attention_bias(positions, positions),
+            memory,
+            memory_bias(mask, states.dtype),
+        )
+        return (
+            encoder.float(),
+            _at(own, target_mask, length, generator).float(),
+            _at(memory, mask, length, generator).float(),
+        )
+
+
+def token_features(states: Tensor) -> Tensor:
+    """Return (..., D) states at length sqrt(D), what detectors and taggers read."""
+    return F.normalize(states, dim=-1) * states.shape[-1] ** 0.5
+
+
+def memory_bias(mask: Tensor, dtype: torch.dtype) -> Tensor:
+    """Return (B, 1, 1, M) for a (B, M) mask: 0 where it is True, else lowest."""
+    bias = torch.zeros(mask.shape, dtype=dtype, device=mask.device)
+    return bias.masked_fill(~mask, torch.finfo(dtype).min)[:, None, None, :]
+
+
+def padded(rows: Sequence[TokenIds]) -> tuple[Tensor, Tensor]:
+    """Return (B, L) values and their mask."""
+    ids = nn.utils.rnn.pad_sequence([torch.tensor(row) for row in rows], batch_first=True)
+    return ids, torch.arange(ids.shape[1]) < torch.tensor([len(row) for row in rows])[:, None]
+
+
+def _at(kv: Tensor, mask: Tensor, length: int, generator: torch.Generator) -> Tensor:
+    """Return (N, 2, P, H*K) of random tokens of (B, N, 2, L, H*K)."""
+    tokens = kv.permute(0, 3, 1, 2, 4)[mask]  # (tokens, N, 2, H*K)
+    picked = torch.randint(len(tokens), (length,), generator=generator)
+    return tokens[picked].permute(1, 2, 0, 3).contiguous()
