@@ -22,7 +22,7 @@ START = 0  # T5 begins to decode with its padding token
 
 @dataclass(frozen=True)
 class Pair:
-    """A tokenised sentence, whether each token is part of an error (or an error is just before it), and its correction."""
+    """A tokenised sentence, whether each token is (or follows) an error, and its correction."""
 
     source: TokenIds
     wrong: tuple[bool, ...]

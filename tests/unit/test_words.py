@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import re
+
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -82,14 +84,17 @@ def test_a_long_text_has_the_words_that_were_read(backbone: Backbone) -> None:
     assert len(read(backbone, "x" * 2000)) == 0  # one word, and cut
 
 
+LEFT_OUT = re.compile(f"{BLANK.pattern}|[.,]")  # punctuation where it shares a token with a word
+
+
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=200)
 @given(st.text(alphabet=st.sampled_from("ab é\u0301ﬁ1½７.,@\t\x01\u200d😀❤\ufe0f日€"), max_size=40))
-def test_words_are_apart_in_order_and_leave_nothing_out(backbone: Backbone, text: str) -> None:
+def test_words_are_apart_in_order_and_leave_no_letter_out(backbone: Backbone, text: str) -> None:
     found = read(backbone, text)
     reached = 0
     for start, end in found.spans:
         assert reached <= start < end <= len(text)
-        assert not BLANK.sub("", text[reached:start])
+        assert not LEFT_OUT.sub("", text[reached:start])
         reached = end
-    assert not BLANK.sub("", text[reached:])
+    assert not LEFT_OUT.sub("", text[reached:])
     assert list(found.first) == sorted(set(found.first))
