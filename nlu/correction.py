@@ -27,7 +27,7 @@ GROWTH = 16  # tokens that a correction may have more than 1.5 times the source
 
 @dataclass(frozen=True, eq=False)
 class CorrectionRow:
-    """A source (tokens, END last), its (L, D) encoder states, and the prompt of the skill that corrects it."""
+    """A source (tokens, END last), its (L, D) encoder states, and the prompt of its skill."""
 
     token_ids: tuple[int, ...]
     states: Floats

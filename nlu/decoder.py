@@ -1,7 +1,7 @@
 """The T5 decoder, written out so that every row of a batch can carry its own deep prompt and its own past.
 
-transformers' `generate` gives one prompt to a whole batch and moves all rows on by one token at a time. Here each
-row has keys of its own positions, so rows of different skills, and of different lengths, share a step.
+transformers' `generate` gives one prompt to a whole batch and moves all rows on by one token at a time. Here
+each key has a position of its own, so rows of different skills, and of different lengths, share a step.
 Equal to transformers' decoder within 1e-4, with the prompt as a past of P positions, as PEFT's prefix
 tuning gives it to T5's decoder.
 
@@ -12,6 +12,7 @@ P prompt vectors, H heads, K key size, D model size, N layers, V vocabulary.
 from __future__ import annotations
 
 import math
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -70,7 +71,7 @@ class Decoder(nn.Module):
         return self.final_norm(hidden), torch.stack(read, dim=1)
 
     def attention_bias(self, queries: Tensor, keys: Tensor) -> Tensor:
-        """Return (B, H, T, S) position bias of (B, T) query and (B, S) key positions; lowest for the future."""
+        """Return (B, H, T, S) bias of (B, T) query and (B, S) key positions; lowest for the future."""
         distance = queries[:, :, None] - keys[:, None, :]
         bucket = causal_buckets(distance, self.shape.num_buckets, self.shape.max_distance)
         bias: Tensor = self.position_bias(bucket).permute(0, 3, 1, 2)

@@ -40,7 +40,8 @@ class Prompt:
 class DecoderPrompt:
     """Trained vectors of one grammar skill for the frozen decoder.
 
-    own: (decoder layers, 2, P, H*K) keys and values before its tokens; memory: the same, beside what the encoder said.
+    own: (decoder layers, 2, P, H*K) keys and values before its tokens; memory: the same, beside the
+    encoder's states.
     """
 
     own: Floats
