@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TypeVar
 
 from skills.errors import DataError
 from skills.formats.row import Place, make_utterance
 from skills.formats.source import Line, read_lines
 from skills.utterance import Utterance
+
+Row = TypeVar("Row")
+
+_INTENT_ROW = '{"text": "…", "intent": "…"}'
 
 
 def read_jsonl(path: Path) -> Iterator[Utterance | DataError]:
@@ -18,26 +23,46 @@ def read_jsonl(path: Path) -> Iterator[Utterance | DataError]:
     Raises:
         DataError: the file cannot be read at all.
     """
+    return read_records(path, _INTENT_ROW, _utterance)
+
+
+def read_records(
+    path: Path, shape: str, make: Callable[[Place, dict[str, object]], Row]
+) -> Iterator[Row | DataError]:
+    """Yield what `make` makes of each line's object and, in their places, what is wrong with bad lines.
+
+    Args:
+        path: the file.
+        shape: what a row looks like, for messages.
+        make: makes a row of an object, or raises a DataError.
+
+    Raises:
+        DataError: the file cannot be read at all.
+    """
     for line in read_lines(path):
         if line.text.strip():
-            yield _row(Place(str(path), line.number), line)
+            place = Place(str(path), line.number)
+            try:
+                yield make(place, _record(place, line, shape))
+            except DataError as error:
+                yield error
 
 
-def _row(place: Place, line: Line) -> Utterance | DataError:
+def _utterance(place: Place, record: dict[str, object]) -> Utterance:
+    return make_utterance(place, record.get("text"), record.get("intent"))
+
+
+def _record(place: Place, line: Line, shape: str) -> dict[str, object]:
     if line.fault:
-        return place.error(line.fault)
+        raise place.error(line.fault)
     try:
         record = json.loads(line.text)
     except json.JSONDecodeError as error:
-        return place.error(
-            f"not valid JSON ({error.msg} at character {error.colno}): "
-            'write one {"text": "…", "intent": "…"} on each line'
-        )
+        raise place.error(
+            f"not valid JSON ({error.msg} at character {error.colno}): write one {shape} on each line"
+        ) from error
     except (RecursionError, ValueError) as error:  # too deep, or a number of thousands of digits
-        return place.error(f"not a row ({error}): keep only text and intent")
+        raise place.error(f"not a row ({error}): keep only {shape}") from error
     if not isinstance(record, dict):
-        return place.error('not a JSON object: write {"text": "…", "intent": "…"}')
-    try:
-        return make_utterance(place, record.get("text"), record.get("intent"))
-    except DataError as error:
-        return error
+        raise place.error(f"not a JSON object: write {shape}")
+    return record

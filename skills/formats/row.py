@@ -10,7 +10,15 @@ from skills.utterance import Entity, Utterance
 
 MAX_LABEL = 128  # characters
 
-_JSON_TYPES = {bool: "a truth value", int: "a number", float: "a number", list: "a list", dict: "an object"}
+_JSON_TYPES = {
+    type(None): "null",
+    bool: "a truth value",
+    int: "a number",
+    float: "a number",
+    str: "a string",
+    list: "a list",
+    dict: "an object",
+}
 
 
 @dataclass(frozen=True)
@@ -35,8 +43,18 @@ def make_utterance(
     Raises:
         DataError: text or intent is missing, of the wrong type, blank, too long or not valid Unicode.
     """
-    whole = _string(place, text, "text")
-    stripped = whole.strip()
+    stripped = check_text(place, text)
+    moved = shift(entities, -leading(str(text)))
+    return Utterance(stripped, check_label(place, intent), place.file, place.row, moved)
+
+
+def check_text(place: Place, text: object) -> str:
+    """Return the text without the white space around it.
+
+    Raises:
+        DataError: it is missing, of the wrong type, blank, too long or not valid Unicode.
+    """
+    stripped = _string(place, text, "text").strip()
     if len(stripped) > MAX_TEXT:
         raise place.error(
             f"text has {len(stripped):,} characters, at most {MAX_TEXT:,} are allowed: split it up",
@@ -50,9 +68,7 @@ def make_utterance(
             "write the character itself or both halves",
             field="text",
         ) from error
-    return Utterance(
-        stripped, check_label(place, intent), place.file, place.row, _shifted(entities, _leading(whole))
-    )
+    return stripped
 
 
 def check_label(place: Place, value: object, field: str = "intent") -> str:
@@ -74,21 +90,27 @@ def check_label(place: Place, value: object, field: str = "intent") -> str:
     return label
 
 
+def json_type(value: object) -> str:
+    """Return what JSON calls the type of the value, with its article."""
+    return _JSON_TYPES[type(value)]
+
+
 def _string(place: Place, value: object, field: str) -> str:
     if value is None:
-        raise place.error(f"{field} is missing: every row needs a text and an intent", field=field)
+        remedy = "every row needs a text and an intent" if field in ("text", "intent") else "add it"
+        raise place.error(f"{field} is missing: {remedy}", field=field)
     if not isinstance(value, str):
-        raise place.error(
-            f"{field} is {_JSON_TYPES[type(value)]}: write it as a string, in quotes", field=field
-        )
+        raise place.error(f"{field} is {json_type(value)}: write it as a string, in quotes", field=field)
     if not value.strip():
         raise place.error(f"{field} is blank: fill it in or remove the row", field=field)
     return value
 
 
-def _leading(text: str) -> int:
+def leading(text: str) -> int:
+    """Return how many characters of white space the text begins with."""
     return len(text) - len(text.lstrip())
 
 
-def _shifted(entities: tuple[Entity, ...], by: int) -> tuple[Entity, ...]:
-    return tuple(replace(each, start=each.start - by, end=each.end - by) for each in entities)
+def shift(entities: tuple[Entity, ...], by: int) -> tuple[Entity, ...]:
+    """Return the entities as many characters further on; `by` may be negative."""
+    return tuple(replace(each, start=each.start + by, end=each.end + by) for each in entities)
