@@ -99,7 +99,11 @@ def train_and_test(
     try:
         version = catalog.publish(trained.draft, alias="live")
         skill = load_skill(
-            version, catalog.tensors(version), fingerprint=backbone.fingerprint, shape=backbone.shape
+            version,
+            catalog.tensors(version),
+            fingerprint=backbone.fingerprint,
+            shape=backbone.shape,
+            decoder=backbone.decoder_shape,
         )
     finally:
         catalog.close()

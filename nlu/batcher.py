@@ -1,6 +1,6 @@
-"""The batcher: rows of all callers wait in one queue; one thread feeds the engine.
+"""The batcher: rows of all callers wait in one queue; one thread processes them.
 
-There is no timer. The next batch forms when the engine is free, from what has arrived by then, up to a
+There is no timer. The next batch forms when the thread is free, from what has arrived by then, up to a
 budget of padded tokens. A row whose caller has gone or whose deadline has passed is dropped before that.
 """
 
@@ -9,55 +9,73 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
+from typing import Generic, Protocol, TypeVar
 
-from nlu.engine import Engine
-from nlu.prompt import Floats, Row
 from skills.errors import InputError, NotReadyError, OverloadedError
 
 BATCH_TOKENS = 2048  # padded tokens: above it, a batch only takes longer and no longer runs more efficiently
 QUEUE_ROWS = 1024  # about two seconds of work on two cores: a caller behind more would have left
 
 
-@dataclass(frozen=True)
-class Encoded:
-    """One row's hidden states (tokens, D), and how it travelled (seconds)."""
+class Sized(Protocol):
+    """A row with a length in tokens."""
 
-    states: Floats
+    @property
+    def length(self) -> int: ...
+
+
+RowT = TypeVar("RowT", bound=Sized)
+OutputT = TypeVar("OutputT")
+
+
+@dataclass(frozen=True)
+class Processed(Generic[OutputT]):
+    """What became of one row, and how it travelled (seconds)."""
+
+    output: OutputT
     queue_seconds: float
-    inference_seconds: float
+    seconds: float
     batch_rows: int
 
 
 @dataclass(frozen=True, eq=False)
-class _Waiting:
-    row: Row
+class _Waiting(Generic[RowT, OutputT]):
+    row: RowT
     deadline: float  # time.monotonic(), infinity for none
     arrived: float = field(default_factory=time.monotonic)
-    future: Future[Encoded] = field(default_factory=Future)
+    future: Future[Processed[OutputT]] = field(default_factory=Future)
 
 
-class Batcher:
-    """Owns the engine's thread. `submit` is safe from any thread; `close` finishes what was accepted."""
+class Batcher(Generic[RowT, OutputT]):
+    """Owns the one thread that calls `process`, such as an engine's `encode`.
+
+    `submit` is safe from any thread; `close` finishes what was accepted.
+    """
 
     def __init__(
-        self, engine: Engine, *, batch_tokens: int = BATCH_TOKENS, queue_rows: int = QUEUE_ROWS
+        self,
+        process: Callable[[Sequence[RowT]], Sequence[OutputT]],
+        *,
+        name: str = "engine",
+        batch_tokens: int = BATCH_TOKENS,
+        queue_rows: int = QUEUE_ROWS,
     ) -> None:
-        self._engine = engine
+        self._process = process
         self._batch_tokens = batch_tokens
         self._queue_rows = queue_rows
-        self._queue: deque[_Waiting] = deque()
+        self._queue: deque[_Waiting[RowT, OutputT]] = deque()
         self._changed = threading.Condition()
         self._closed = False
         self._row_seconds = 0.01  # moving average of the time a row takes, for retry_after
-        self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
 
     def submit(
-        self, rows: Iterable[Row], *, deadline: float | None = None, bounded: bool = True
-    ) -> list[Future[Encoded]]:
+        self, rows: Iterable[RowT], *, deadline: float | None = None, bounded: bool = True
+    ) -> list[Future[Processed[OutputT]]]:
         """Queue rows that belong together, all or none.
 
         Args:
@@ -70,7 +88,8 @@ class Batcher:
             InputError: it never has room for that many.
             NotReadyError: the batcher is closed.
         """
-        waiting = [_Waiting(row, float("inf") if deadline is None else deadline) for row in rows]
+        at_most = float("inf") if deadline is None else deadline
+        waiting: list[_Waiting[RowT, OutputT]] = [_Waiting(row, at_most) for row in rows]
         with self._changed:
             if self._closed:
                 raise NotReadyError("the server is stopping: ask another one, or try again")
@@ -105,17 +124,17 @@ class Batcher:
         while batch := self._next_batch():
             start = time.monotonic()
             try:
-                states = self._engine.encode([item.row for item in batch])
+                outputs = self._process([item.row for item in batch])
             except Exception as error:  # the thread must outlive a bad batch; its callers get the error
                 for item in batch:
                     item.future.set_exception(error)
                 continue
             seconds = time.monotonic() - start
             self._row_seconds += 0.1 * (seconds / len(batch) - self._row_seconds)
-            for item, row_states in zip(batch, states, strict=True):
-                item.future.set_result(Encoded(row_states, start - item.arrived, seconds, len(batch)))
+            for item, output in zip(batch, outputs, strict=True):
+                item.future.set_result(Processed(output, start - item.arrived, seconds, len(batch)))
 
-    def _next_batch(self) -> Sequence[_Waiting]:
+    def _next_batch(self) -> Sequence[_Waiting[RowT, OutputT]]:
         """Wait for rows and return the next batch; empty when closed and drained."""
         with self._changed:
             while True:
@@ -124,8 +143,8 @@ class Batcher:
                     return batch
                 self._changed.wait()
 
-    def _take(self) -> list[_Waiting]:
-        batch: list[_Waiting] = []
+    def _take(self) -> list[_Waiting[RowT, OutputT]]:
+        batch: list[_Waiting[RowT, OutputT]] = []
         longest = 0
         while self._queue:
             item = self._queue[0]

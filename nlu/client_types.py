@@ -41,6 +41,7 @@ class SkillKind(_Name):
     INTENT = "intent"
     SLOTS = "slots"
     GRAMMAR = "grammar"
+    JOINT = "intent+slots"
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,11 @@ class ParseRequest:
     """One utterance and what is asked of it.
 
     skills: each `name`, `name@3` or `name@candidate`; none asks all live skills. n_best: length of the
-    ranking, 0 for the server's choice. An intent below min_confidence is answered as out of scope.
+    ranking, 0 for the server's choice. An intent below min_confidence is answered as out of scope, a slot
+    below it is left out. expected_slots: names that the dialog has just asked for, so that a bare "for six"
+    is one of them. reference_time: what "tomorrow" counts from, by the user's wall clock (a zone is
+    ignored); None for the server's clock. correct_grammar: a grammar skill runs first, and the others read
+    its correction.
     """
 
     text: str
@@ -62,6 +67,8 @@ class ParseRequest:
     previous_system_utterance: str = ""
     expected_intents: tuple[str, ...] = ()
     expected_slots: tuple[str, ...] = ()
+    reference_time: datetime | None = None
+    correct_grammar: bool = False
 
 
 @dataclass(frozen=True)
@@ -70,6 +77,58 @@ class Intent:
 
     name: str
     confidence: float
+
+
+@dataclass(frozen=True)
+class SlotAlternative:
+    """What else a span may be, and how probable that is."""
+
+    name: str
+    confidence: float
+    role: str = ""
+    group: str = ""
+
+
+@dataclass(frozen=True)
+class Slot:
+    """A slot that was found: `text[start:end]` is `raw`, in the asked offset unit.
+
+    value: what it resolves to, such as an ISO 8601 date; `raw` if it does not resolve. confidence: the
+    calibrated probability that exactly this span fills this slot. alternatives: other slots, best first.
+    """
+
+    name: str
+    start: int
+    end: int
+    raw: str
+    value: str
+    confidence: float
+    role: str = ""
+    group: str = ""
+    alternatives: tuple[SlotAlternative, ...] = ()
+
+
+@dataclass(frozen=True)
+class Edit:
+    """A change to the text: `replacement` takes the place of `text[start:end]`, in the asked offset unit."""
+
+    start: int
+    end: int
+    replacement: str
+    confidence: float
+
+
+@dataclass(frozen=True)
+class Grammar:
+    """What a grammar skill says: the edits, ascending, turn the text into `corrected_text` exactly.
+
+    confidence is the calibrated probability that the text is grammatical.
+    """
+
+    is_grammatical: bool
+    confidence: float
+    corrected_text: str
+    edits: tuple[Edit, ...]
 
 
 @dataclass(frozen=True)
@@ -83,18 +142,25 @@ class SkillVersion:
 
 @dataclass(frozen=True)
 class SkillResult:
-    """One skill's answer: the ranking best first, and the probability that the utterance is in scope."""
+    """One skill's answer, as its kind has it.
+
+    Of intents, the ranking best first, and the probability that the utterance is in scope; the slots in the
+    order of the text; grammar is None of other kinds.
+    """
 
     skill: SkillVersion
     kind: SkillKind
     outcome: Outcome
-    ranking: tuple[Intent, ...]
-    in_scope: float
+    ranking: tuple[Intent, ...] = ()
+    in_scope: float = 0.0
+    slots: tuple[Slot, ...] = ()
+    grammar: Grammar | None = None
 
     @property
     def intent(self) -> Intent | None:
-        """The answer, or None if the utterance matched nothing."""
-        return self.ranking[0] if self.outcome in (Outcome.MATCHED, Outcome.AMBIGUOUS) else None
+        """The answer, or None if the utterance matched nothing, or the skill knows no intents."""
+        matched = self.outcome in (Outcome.MATCHED, Outcome.AMBIGUOUS)
+        return self.ranking[0] if matched and self.ranking else None
 
 
 @dataclass(frozen=True)
@@ -109,13 +175,17 @@ class Timings:
 
 @dataclass(frozen=True)
 class ParseResult:
-    """The answer to one request; `read` is the span of the text that the model saw, in the asked unit."""
+    """The answer to one request; `read` is the span of the text that the model saw, in the asked unit.
+
+    corrected_text: with correct_grammar, what the other skills read; all offsets are of the text as sent.
+    """
 
     request_id: str
     results: tuple[SkillResult, ...]
     read: tuple[int, int]
     backbone: str
     timings: Timings
+    corrected_text: str = ""
 
 
 @dataclass(frozen=True)

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import timezone
+from datetime import datetime, timezone
+
+from google.protobuf.timestamp_pb2 import Timestamp
 
 from nlu.client_errors import ClientError, InvalidRequestError, error_of_item
 from nlu.client_types import (
+    Edit,
+    Grammar,
     Intent,
     OffsetUnit,
     Outcome,
@@ -20,6 +24,8 @@ from nlu.client_types import (
     SkillList,
     SkillResult,
     SkillVersion,
+    Slot,
+    SlotAlternative,
     Timings,
 )
 from nlu.v1 import nlu_pb2
@@ -39,6 +45,7 @@ _KINDS = {
     nlu_pb2.SKILL_KIND_INTENT: SkillKind.INTENT,
     nlu_pb2.SKILL_KIND_SLOTS: SkillKind.SLOTS,
     nlu_pb2.SKILL_KIND_GRAMMAR: SkillKind.GRAMMAR,
+    nlu_pb2.SKILL_KIND_INTENT_SLOTS: SkillKind.JOINT,
 }
 _MAX_VERSION = 2**32 - 1  # of the field's type
 
@@ -62,11 +69,13 @@ def write_request(request: ParseRequest | str) -> nlu_pb2.ParseRequest:
                 previous_system_utterance=request.previous_system_utterance,
                 expected_intents=request.expected_intents,
                 expected_slots=request.expected_slots,
+                reference_time=_timestamp(request.reference_time),
             ),
             options=nlu_pb2.ParseOptions(
                 n_best=request.n_best,
                 min_confidence=request.min_confidence,
                 offset_unit=_OFFSET_UNITS[request.offset_unit],
+                correct_grammar=request.correct_grammar,
             ),
         )
     except (TypeError, ValueError) as error:
@@ -106,6 +115,7 @@ def read_result(message: nlu_pb2.ParseResponse) -> ParseResult:
             message.timings.inference_us,
             message.timings.batch_rows,
         ),
+        corrected_text=message.corrected_text,
     )
 
 
@@ -170,7 +180,42 @@ def _skill_result(message: nlu_pb2.SkillResult) -> SkillResult:
         outcome=_OUTCOMES.get(message.outcome, Outcome.UNSPECIFIED),
         ranking=tuple(Intent(each.name, each.confidence) for each in message.intent.ranking),
         in_scope=message.intent.in_scope,
+        slots=tuple(map(_slot, message.slots.slots)),
+        grammar=_grammar(message.grammar) if message.HasField("grammar") else None,
     )
+
+
+def _slot(message: nlu_pb2.Slot) -> Slot:
+    return Slot(
+        name=message.name,
+        start=message.span.start,
+        end=message.span.end,
+        raw=message.raw,
+        value=message.value,
+        confidence=message.confidence,
+        role=message.role,
+        group=message.group,
+        alternatives=tuple(
+            SlotAlternative(each.name, each.confidence, each.role, each.group)
+            for each in message.alternatives
+        ),
+    )
+
+
+def _grammar(message: nlu_pb2.GrammarResult) -> Grammar:
+    edits = tuple(
+        Edit(each.span.start, each.span.end, each.replacement, each.confidence) for each in message.edits
+    )
+    return Grammar(message.is_grammatical, message.confidence, message.corrected_text, edits)
+
+
+def _timestamp(time: datetime | None) -> Timestamp | None:
+    """Return a wall-clock time as if it were UTC."""
+    if time is None:
+        return None
+    timestamp = Timestamp()
+    timestamp.FromDatetime(time.replace(tzinfo=None))
+    return timestamp
 
 
 def _version(message: nlu_pb2.SkillVersionRef) -> SkillVersion:

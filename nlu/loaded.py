@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,80 +13,157 @@ from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 from nlu.encoder import EncoderShape
+from nlu.grammar_head import GrammarHead
 from nlu.head import IntentHead
 from nlu.lexical import LexicalExpert
 from nlu.prompt import Floats, Prompt
-from skills.errors import SkillRefusedError
+from nlu.slot_head import SlotHead
+from nlu.stored_grammar import grammar_tensors, read_grammar_head
+from nlu.stored_slots import read_slot_head, slot_tensors
+from nlu.tensors import Tensors, check_finite, floats, number
+from nlu.tokens import Tokens
+from skills.errors import InputError, SkillRefusedError
+from skills.parse import GrammarAnswer, IntentAnswer, Outcome, ParseRequest, SkillResult, SlotsAnswer
 from skills.skill import Calibration, Method, SkillKind, SkillVersion
 
-Tensors = dict[str, NDArray[np.generic]]
+_INTENT = (SkillKind.INTENT, SkillKind.JOINT)
+_SLOTS = (SkillKind.SLOTS, SkillKind.JOINT)
 
 
 @dataclass(frozen=True, eq=False)
 class LoadedSkill:
-    """One version, its prompt and its head."""
+    """One version, its prompt, and the heads of its kind: one, or intent and slots."""
 
     version: SkillVersion
     prompt: Prompt
-    head: IntentHead
+    intent: IntentHead | None = None
+    slots: SlotHead | None = None
+    grammar: GrammarHead | None = None
+
+    def prompt_for(self, expected_slots: Iterable[str]) -> Prompt:
+        """Return what the encoder sees if the dialog has just asked for these slots."""
+        return self.prompt if self.slots is None else self.slots.prompt_for(self.prompt, expected_slots)
+
+    def answer(self, request: ParseRequest, tokens: Tokens, states: Floats, *, now: datetime) -> SkillResult:
+        """Answer a request's text from its tokens and their (tokens, D) hidden states.
+
+        Grammar is answered by the gate alone: a text that `needs_correction` has no correction yet.
+        """
+        text, least = request.text, request.min_confidence
+        intent = slots = grammar = None
+        if self.intent is not None:
+            intent = self.intent.answer(text, states, n_best=request.n_best, min_confidence=least)
+        if self.slots is not None:
+            slots = self.slots.answer(text, tokens, states, now=now, min_confidence=least)
+        if self.grammar is not None:
+            grammar = GrammarAnswer(True, 1 - self.grammar.error_probability(states), text, ())
+        outcome = Outcome.MATCHED if intent is None else intent.outcome
+        return self._result(outcome, intent, slots, grammar)
+
+    def needs_correction(self, grammar: GrammarAnswer | None) -> bool:
+        """Whether the decoder is to look at a text that the gate has answered so."""
+        return self.grammar is not None and grammar is not None and self.grammar.flags(1 - grammar.confidence)
+
+    def answer_blank(self, text: str) -> SkillResult:
+        """Answer a text that has nothing to read."""
+        return self._result(
+            Outcome.EMPTY_INPUT,
+            None if self.intent is None else IntentAnswer(Outcome.EMPTY_INPUT, (), 0.0),
+            None if self.slots is None else SlotsAnswer(()),
+            None if self.grammar is None else GrammarAnswer(True, 1.0, text, ()),
+        )
+
+    def _result(
+        self,
+        outcome: Outcome,
+        intent: IntentAnswer | None,
+        slots: SlotsAnswer | None,
+        grammar: GrammarAnswer | None,
+    ) -> SkillResult:
+        version = self.version
+        return SkillResult(
+            version.name, version.version, version.sha256, version.kind, outcome, intent, slots, grammar
+        )
 
 
-def load_skill(version: SkillVersion, blob: bytes, *, fingerprint: str, shape: EncoderShape) -> LoadedSkill:
+def load_skill(
+    version: SkillVersion, blob: bytes, *, fingerprint: str, shape: EncoderShape, decoder: EncoderShape
+) -> LoadedSkill:
     """Unpack a version's tensors and check that this backbone can serve them.
 
+    Args:
+        version: the catalog's description.
+        blob: its safetensors file.
+        fingerprint: of the backbone.
+        shape: of the backbone's encoder.
+        decoder: the sizes of the backbone's decoder.
+
     Raises:
-        SkillRefusedError: made for another backbone, of a kind that this program does not know, not a
-            safetensors file, incomplete, of the wrong shape, or not finite.
+        SkillRefusedError: made for another backbone, not a safetensors file, incomplete, of the wrong shape,
+            or not finite.
     """
     if version.backbone != fingerprint:
         raise SkillRefusedError(
             f"{version} was trained on backbone {version.backbone[:12]}, but {fingerprint[:12]} is loaded: "
             "serve it with its own backbone or train it again"
         )
-    if version.kind is not SkillKind.INTENT:
-        raise SkillRefusedError(
-            f"{version} is of kind {version.kind}, which this program cannot serve: upgrade it"
-        )
+    kind, head = version.kind, version.head
     try:
         tensors: Tensors = load(blob)
-        for name, tensor in tensors.items():
-            if tensor.dtype.kind == "f" and not np.isfinite(tensor).all():
-                raise ValueError(f"{name} has values that are not finite")
-        return LoadedSkill(version, _prompt(version, tensors, shape), _intent_head(version, tensors, shape))
+        check_finite(tensors)
+        return LoadedSkill(
+            version,
+            _prompt(version, tensors, shape),
+            intent=_intent_head(version, tensors, shape) if kind in _INTENT else None,
+            slots=read_slot_head(head["slots"], tensors, shape) if kind in _SLOTS else None,
+            grammar=(
+                read_grammar_head(head["grammar"], tensors, decoder) if kind is SkillKind.GRAMMAR else None
+            ),
+        )
     except KeyError as error:
         raise SkillRefusedError(f"{version} lacks {error}; train it again") from error
-    except (SafetensorError, ValueError, TypeError) as error:
+    except (SafetensorError, ValueError, TypeError, InputError) as error:
         raise SkillRefusedError(f"{version} cannot be served: {error}; train it again") from error
 
 
-def pack_skill(prompt: Prompt, head: IntentHead) -> bytes:
-    """Return the safetensors file of a trained skill: prompts and prototypes in half precision."""
-    tensors: Tensors = {"head.prototypes": head.prototypes.astype(np.float16)}
+def pack_skill(
+    prompt: Prompt,
+    intent: IntentHead | None = None,
+    slots: SlotHead | None = None,
+    grammar: GrammarHead | None = None,
+) -> bytes:
+    """Return the safetensors file of a trained skill; what is large is in half precision."""
+    tensors: Tensors = {}
     if prompt.deep is not None:
         tensors["prompt.deep"] = prompt.deep.astype(np.float16)
     if prompt.soft is not None:  # small, and exact for the way to PEFT and back
         tensors["prompt.soft"] = prompt.soft
+    tensors |= _intent_tensors(intent) if intent is not None else {}
+    tensors |= slot_tensors(slots) if slots is not None else {}
+    tensors |= grammar_tensors(grammar) if grammar is not None else {}
+    return save({name: np.ascontiguousarray(tensor) for name, tensor in tensors.items()})
+
+
+def _intent_tensors(head: IntentHead) -> Tensors:
+    tensors: Tensors = {"head.prototypes": head.prototypes.astype(np.float16)}
     if head.lexical is not None:
         tensors["lexical.buckets"] = head.lexical.buckets
         tensors["lexical.weights"], tensors["lexical.scale"] = _quantised(head.lexical.weights)
         tensors["lexical.starts"] = head.lexical.starts
-    return save({name: np.ascontiguousarray(tensor) for name, tensor in tensors.items()})
+    return tensors
 
 
 def _prompt(version: SkillVersion, tensors: Tensors, shape: EncoderShape) -> Prompt:
     if version.method is Method.SOFT_PROMPT:
-        return Prompt(soft=_floats(tensors, "prompt.soft", (None, shape.d_model)))
-    return Prompt(deep=_floats(tensors, "prompt.deep", (shape.prompted_layers, 2, None, shape.d_attention)))
+        return Prompt(soft=floats(tensors, "prompt.soft", (None, shape.d_model)))
+    return Prompt(deep=floats(tensors, "prompt.deep", (shape.prompted_layers, 2, None, shape.d_attention)))
 
 
 def _intent_head(version: SkillVersion, tensors: Tensors, shape: EncoderShape) -> IntentHead:
     if len(version.labels) < 2:
         raise ValueError(f"it has {len(version.labels)} labels, at least 2 are needed")
-    prototypes = _floats(tensors, "head.prototypes", (len(version.labels), shape.d_model))
-    settings = {name: float(version.head[name]) for name in ("scale", "lexical_weight")}
-    for name, value in settings.items():
-        if not math.isfinite(value):
-            raise ValueError(f"its head's {name} is {value}")
+    prototypes = floats(tensors, "head.prototypes", (len(version.labels), shape.d_model))
+    settings = {name: number(version.head, name) for name in ("scale", "lexical_weight")}
     return IntentHead(
         labels=version.labels,
         prototypes=prototypes / np.linalg.norm(prototypes, axis=1, keepdims=True).clip(1e-6),
@@ -105,8 +184,8 @@ def _lexical(tensors: Tensors, label_count: int) -> LexicalExpert:
         raise ValueError(
             f"lexical.starts does not divide the {len(buckets)} lexical.buckets among the labels"
         )
-    weights = _floats(tensors, "lexical.weights", (len(buckets),))
-    scale = _floats(tensors, "lexical.scale", (1,))
+    weights = floats(tensors, "lexical.weights", (len(buckets),))
+    scale = floats(tensors, "lexical.scale", (1,))
     return LexicalExpert(buckets.astype(np.uint16), weights * scale, starts.astype(np.int32))
 
 
@@ -117,18 +196,6 @@ def _checked(calibration: Calibration) -> Calibration:
             f"its calibration is not of finite numbers with a positive temperature: {calibration}"
         )
     return calibration
-
-
-def _floats(tensors: Tensors, name: str, expected: tuple[int | None, ...]) -> Floats:
-    """Return a tensor as float32 after a look at its shape; None in `expected` fits any size above 0."""
-    tensor = tensors[name]
-    fits = len(tensor.shape) == len(expected) and all(
-        found > 0 if size is None else found == size
-        for size, found in zip(expected, tensor.shape, strict=True)
-    )
-    if not fits:
-        raise ValueError(f"{name} has shape {tensor.shape}, expected {expected}")
-    return tensor.astype(np.float32)
 
 
 def _quantised(weights: Floats) -> tuple[NDArray[np.uint8], Floats]:

@@ -2,62 +2,93 @@
 
 from __future__ import annotations
 
-import asyncio
-import time
 import uuid
 from collections.abc import Sequence
+from dataclasses import replace
+from typing import TypeVar
 
 from nlu.backbone import Backbone
-from nlu.batcher import Batcher, Encoded
 from nlu.loaded import LoadedSkill
-from nlu.prompt import Row
+from nlu.reader import Reader, Reading
 from nlu.registry import Registry
-from nlu.tokens import tokenise
-from skills.errors import UnknownSkillError
-from skills.offsets import convert_span
-from skills.parse import IntentAnswer, Outcome, ParseRequest, ParseResult, SkillResult, Timings
+from skills.edits import Edit, map_span_back
+from skills.errors import InputError, UnknownSkillError
+from skills.offsets import OffsetUnit, convert_span
+from skills.parse import (
+    MAX_TEXT,
+    GrammarAnswer,
+    ParseRequest,
+    ParseResult,
+    SkillResult,
+    SlotsAnswer,
+    SlotValue,
+)
+
+SpannedT = TypeVar("SpannedT", SlotValue, Edit)
 
 
 class Parser:
     """Answers requests with whatever the registry serves at that moment."""
 
-    def __init__(self, backbone: Backbone, registry: Registry, batcher: Batcher) -> None:
+    def __init__(self, backbone: Backbone, registry: Registry, reader: Reader) -> None:
         self._backbone = backbone
         self._registry = registry
-        self._batcher = batcher
+        self._reader = reader
 
     async def parse(self, request: ParseRequest, *, deadline: float | None = None) -> ParseResult:
         """Answer one request; `deadline` is in `time.monotonic()` seconds.
 
         Raises:
             UnknownSkillError, SkillRefusedError: an asked skill does not exist or cannot be served.
+            InputError: a correction is asked for, but no grammar skill.
             OverloadedError: the queue is full.
             TimeoutError: the deadline passed before a batch took the rows.
         """
         skills = await self._skills(request)
-        start = time.perf_counter()
-        tokens = tokenise(self._backbone, request.text)
-        tokenise_seconds = time.perf_counter() - start
-        encoded: Sequence[Encoded] = ()
-        if not request.text.strip():
-            answers = [IntentAnswer(Outcome.EMPTY_INPUT, (), 0.0) for _ in skills]
-        else:
-            rows = [Row(tokens.ids, skill.prompt) for skill in skills]
-            futures = self._batcher.submit(rows, deadline=deadline)
-            encoded = await asyncio.gather(*map(asyncio.wrap_future, futures))
-            answers = [
-                skill.head.answer(
-                    request.text, row.states, n_best=request.n_best, min_confidence=request.min_confidence
-                )
-                for skill, row in zip(skills, encoded, strict=True)
-            ]
+        if request.correct_grammar and not any(skill.grammar for skill in skills):
+            raise InputError(
+                "correct_grammar needs a grammar skill, and none is among those asked: ask for one as well",
+                field="options.correct_grammar",
+            )
+        reading = await self._reader.read(request, skills, deadline=deadline)
+        corrected = ""
+        if request.correct_grammar:
+            grammar = next(result.grammar for result in reading.results if result.grammar is not None)
+            corrected = grammar.corrected
+            if grammar.edits:
+                reading = await self._read_corrected(request, skills, reading, grammar, deadline)
+        unit = request.offset_unit
         return ParseResult(
             request_id=request.request_id or uuid.uuid4().hex,
-            results=tuple(map(_result, skills, answers)),
-            read=convert_span(request.text, (0, tokens.end), request.offset_unit),
+            results=tuple(_in_unit(result, request.text, unit) for result in reading.results),
+            read=convert_span(request.text, (0, reading.end), unit),
             backbone=self._backbone.fingerprint,
-            timings=_timings(tokenise_seconds, encoded),
+            timings=reading.timings,
+            corrected_text=corrected,
         )
+
+    async def _read_corrected(
+        self,
+        request: ParseRequest,
+        skills: Sequence[LoadedSkill],
+        reading: Reading,
+        grammar: GrammarAnswer,
+        deadline: float | None,
+    ) -> Reading:
+        """Let the skills that are not of grammar read the correction instead.
+
+        What they said of the text as it is has protected its slots; most texts need no correction.
+        """
+        others = [skill for skill in skills if skill.grammar is None]
+        if not others or len(grammar.corrected) > MAX_TEXT:
+            return reading
+        again = await self._reader.read(replace(request, text=grammar.corrected), others, deadline=deadline)
+        found = iter(again.results)
+        results = tuple(
+            _mapped_back(next(found), request.text, grammar.edits) if result.grammar is None else result
+            for result in reading.results
+        )
+        return Reading(results, reading.end, reading.timings + again.timings)
 
     async def _skills(self, request: ParseRequest) -> list[LoadedSkill]:
         if not request.skills:
@@ -70,18 +101,29 @@ class Parser:
         return [await self._registry.resolve(ref) for ref in request.skills]
 
 
-def _result(skill: LoadedSkill, answer: IntentAnswer) -> SkillResult:
-    version = skill.version
-    return SkillResult(version.name, version.version, version.sha256, version.kind, answer)
+def _mapped_back(result: SkillResult, text: str, edits: Sequence[Edit]) -> SkillResult:
+    """Return what was said of the corrected text, in offsets of the text as it was sent."""
+    if result.slots is None:
+        return result
+    slots = []
+    for slot in result.slots.slots:
+        start, end = map_span_back(edits, slot.start, slot.end)
+        slots.append(replace(slot, start=start, end=end, raw=text[start:end]))
+    return replace(result, slots=SlotsAnswer(tuple(slots)))
 
 
-def _timings(tokenise_seconds: float, encoded: Sequence[Encoded]) -> Timings:
-    def largest(seconds: Sequence[float]) -> int:
-        return round(1e6 * max(seconds, default=0.0))
+def _in_unit(result: SkillResult, text: str, unit: OffsetUnit) -> SkillResult:
+    if unit is OffsetUnit.CODE_POINTS:
+        return result
+    if result.slots is not None:
+        slots = tuple(_converted(slot, text, unit) for slot in result.slots.slots)
+        result = replace(result, slots=SlotsAnswer(slots))
+    if result.grammar is not None:
+        edits = tuple(_converted(edit, text, unit) for edit in result.grammar.edits)
+        result = replace(result, grammar=replace(result.grammar, edits=edits))
+    return result
 
-    return Timings(
-        tokenise_us=round(1e6 * tokenise_seconds),
-        queue_us=largest([row.queue_seconds for row in encoded]),
-        inference_us=largest([row.inference_seconds for row in encoded]),
-        batch_rows=max((row.batch_rows for row in encoded), default=0),
-    )
+
+def _converted(spanned: SpannedT, text: str, unit: OffsetUnit) -> SpannedT:
+    start, end = convert_span(text, (spanned.start, spanned.end), unit)
+    return replace(spanned, start=start, end=end)

@@ -138,7 +138,14 @@ class Registry:
 
     def _load(self, version: SkillVersion) -> LoadedSkill:
         blob = self._catalog.tensors(version)
-        skill = load_skill(version, blob, fingerprint=self._backbone.fingerprint, shape=self._backbone.shape)
+        backbone = self._backbone
+        skill = load_skill(
+            version,
+            blob,
+            fingerprint=backbone.fingerprint,
+            shape=backbone.shape,
+            decoder=backbone.decoder_shape,
+        )
         self._warm_up(skill)
         return skill
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 import grpc
@@ -18,10 +18,12 @@ from grpc_reflection.v1alpha import reflection
 from nlu.address import is_loopback
 from nlu.backbone import EMBEDDED, MAX_TOKENS, Backbone
 from nlu.batcher import BATCH_TOKENS, QUEUE_ROWS, Batcher
-from nlu.compute import choose
+from nlu.compute import Compute, choose
+from nlu.corrector import Correction, CorrectionRow, Corrector
 from nlu.engine import Engine, make_engine
 from nlu.interceptors import CallBoundary
 from nlu.parser import Parser
+from nlu.reader import Reader
 from nlu.registry import POLL_SECONDS, Registry
 from nlu.service import NluServicer, Service
 from nlu.v1 import nlu_pb2, nlu_pb2_grpc
@@ -30,6 +32,7 @@ from skills.errors import InputError
 from storage.catalog import Catalog
 
 MESSAGE_BYTES = 4 << 20  # gRPC's own default; 256 texts of 2,000 characters fit
+CORRECTION_TOKENS = 512  # of one batch: about 20 sentences, so that one that arrives now soon has its turn
 FLUSH_SECONDS = 1.0  # for the last answers to leave, after they were given
 NLU_SERVICE: str = nlu_pb2.DESCRIPTOR.services_by_name["NluService"].full_name
 
@@ -97,12 +100,20 @@ async def open_service(settings: ServerSettings) -> AsyncIterator[Service]:
     async with AsyncExitStack() as stack:
         catalog = await asyncio.to_thread(Catalog.open, settings.catalog)
         stack.callback(catalog.close)
-        backbone, engine = await asyncio.to_thread(_load, settings)
-        batcher = Batcher(engine, batch_tokens=settings.batch_tokens, queue_rows=settings.queue_rows)
-        stack.push_async_callback(asyncio.to_thread, batcher.close)
-        registry = Registry(catalog, backbone, partial(warm_up, backbone=backbone, batcher=batcher))
+        backbone, engine, compute = await asyncio.to_thread(_load, settings)
+        encoder = Batcher(engine.encode, batch_tokens=settings.batch_tokens, queue_rows=settings.queue_rows)
+        stack.push_async_callback(asyncio.to_thread, encoder.close)
+        corrector = Batcher(
+            _corrections(backbone, compute),
+            name="corrector",
+            batch_tokens=CORRECTION_TOKENS,
+            queue_rows=settings.queue_rows,
+        )
+        stack.push_async_callback(asyncio.to_thread, corrector.close)
+        ready = partial(warm_up, backbone=backbone, encoder=encoder, corrector=corrector)
+        registry = Registry(catalog, backbone, ready)
         await asyncio.to_thread(registry.refresh)
-        yield Service(backbone, registry, Parser(backbone, registry, batcher))
+        yield Service(backbone, registry, Parser(backbone, registry, Reader(backbone, encoder, corrector)))
 
 
 async def serve(settings: ServerSettings, *, ready: Callable[[str], None] | None = None) -> None:
@@ -149,14 +160,26 @@ async def serve(settings: ServerSettings, *, ready: Callable[[str], None] | None
         await server.stop(None)
 
 
-def _load(settings: ServerSettings) -> tuple[Backbone, Engine]:
+def _load(settings: ServerSettings) -> tuple[Backbone, Engine, Compute]:
     compute = choose(settings.device, settings.precision, settings.threads)
     backbone = Backbone.load(settings.backbone, cache=settings.cache)
     engine = make_engine(backbone, compute, settings.engine)
     logger.info(
         "backbone %s %s, engine %s, %s", backbone.name, backbone.fingerprint[:12], engine.name, compute
     )
-    return backbone, engine
+    return backbone, engine, compute
+
+
+def _corrections(
+    backbone: Backbone, compute: Compute
+) -> Callable[[Sequence[CorrectionRow]], Sequence[Correction]]:
+    """Return what decodes corrections; the decoder is loaded when the first grammar skill warms up."""
+
+    @cache
+    def corrector() -> Corrector:
+        return Corrector(backbone.decoder(), compute)
+
+    return lambda rows: corrector().correct(rows)
 
 
 def _make_server(

@@ -13,7 +13,7 @@ from nlu.backbone import MAX_TOKENS, Backbone
 # spaces before T5's own normalisation, which is not exact about offsets where it deletes characters.
 BLANK = re.compile(r"[\s\x00-\x1f\x7f-\x9f\u200b-\u200f\ufeff]")
 
-_SPACE = "▁"  # SentencePiece's mark of a space; on its own it stands for no character of the text
+SPACE = "▁"  # SentencePiece's mark of a space; on its own it stands for no character of the text
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ def _visible(text: str, token: str, span: tuple[int, int]) -> tuple[int, int]:
     start, end = span
     part = text[start:end]
     stripped = part.strip(" ")
-    if token == _SPACE or not stripped:
+    if token == SPACE or not stripped:
         return 0, 0
     start += len(part) - len(part.lstrip(" "))
     return start, start + len(stripped)

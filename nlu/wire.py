@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 
@@ -10,7 +12,15 @@ from nlu.registry import Snapshot
 from nlu.v1 import nlu_pb2
 from skills.errors import InputError
 from skills.offsets import OffsetUnit
-from skills.parse import Outcome, ParseRequest, ParseResult, SkillResult
+from skills.parse import (
+    GrammarAnswer,
+    IntentAnswer,
+    Outcome,
+    ParseRequest,
+    ParseResult,
+    SkillResult,
+    SlotValue,
+)
 from skills.skill import Provenance, SkillKind, SkillRef, SkillVersion, check_name
 
 _OFFSET_UNITS = {
@@ -29,6 +39,7 @@ _KINDS = {
     SkillKind.INTENT: nlu_pb2.SKILL_KIND_INTENT,
     SkillKind.SLOTS: nlu_pb2.SKILL_KIND_SLOTS,
     SkillKind.GRAMMAR: nlu_pb2.SKILL_KIND_GRAMMAR,
+    SkillKind.JOINT: nlu_pb2.SKILL_KIND_INTENT_SLOTS,
 }
 
 
@@ -57,6 +68,9 @@ def read_request(message: nlu_pb2.ParseRequest, *, request_id: str = "") -> Pars
         n_best=options.n_best or ParseRequest.n_best,
         min_confidence=options.min_confidence,
         offset_unit=_OFFSET_UNITS[options.offset_unit],
+        expected_slots=tuple(message.context.expected_slots),
+        reference_time=_reference_time(message.context),
+        correct_grammar=options.correct_grammar,
     )
 
 
@@ -90,6 +104,7 @@ def write_result(result: ParseResult) -> nlu_pb2.ParseResponse:
             inference_us=timings.inference_us,
             batch_rows=timings.batch_rows,
         ),
+        corrected_text=result.corrected_text,
     )
 
 
@@ -136,6 +151,19 @@ def write_version(version: SkillVersion) -> nlu_pb2.GetSkillResponse:
     )
 
 
+def _reference_time(context: nlu_pb2.ParseContext) -> datetime | None:
+    """Return the caller's wall-clock time, without a zone."""
+    if not context.HasField("reference_time"):
+        return None
+    try:
+        return context.reference_time.ToDatetime()
+    except (ValueError, OverflowError) as error:
+        raise InputError(
+            f"reference time of {context.reference_time.seconds} s is not between the years 1 and 9999",
+            field="context.reference_time",
+        ) from error
+
+
 def _provenance(provenance: Provenance) -> nlu_pb2.Provenance:
     training_time = Duration()
     training_time.FromNanoseconds(round(1e9 * provenance.seconds))
@@ -149,15 +177,57 @@ def _provenance(provenance: Provenance) -> nlu_pb2.Provenance:
 
 
 def _skill_result(result: SkillResult) -> nlu_pb2.SkillResult:
-    answer = result.answer
     return nlu_pb2.SkillResult(
         skill=nlu_pb2.SkillVersionRef(name=result.skill, version=result.version, sha256=result.sha256),
         kind=_KINDS[result.kind],
-        outcome=_OUTCOMES[answer.outcome],
-        intent=nlu_pb2.IntentResult(
-            ranking=[nlu_pb2.Intent(name=each.name, confidence=each.confidence) for each in answer.ranking],
-            in_scope=answer.in_scope,
-        ),
+        outcome=_OUTCOMES[result.outcome],
+        intent=None if result.intent is None else _intent(result.intent),
+        slots=None if result.slots is None else nlu_pb2.SlotsResult(slots=map(_slot, result.slots.slots)),
+        grammar=None if result.grammar is None else _grammar(result.grammar),
+    )
+
+
+def _intent(answer: IntentAnswer) -> nlu_pb2.IntentResult:
+    return nlu_pb2.IntentResult(
+        ranking=[nlu_pb2.Intent(name=each.name, confidence=each.confidence) for each in answer.ranking],
+        in_scope=answer.in_scope,
+    )
+
+
+def _slot(slot: SlotValue) -> nlu_pb2.Slot:
+    return nlu_pb2.Slot(
+        name=slot.label.slot,
+        role=slot.label.role,
+        group=slot.label.group,
+        raw=slot.raw,
+        value=slot.value,
+        span=nlu_pb2.Span(start=slot.start, end=slot.end),
+        confidence=slot.confidence,
+        alternatives=[
+            nlu_pb2.SlotAlternative(
+                name=each.label.slot,
+                role=each.label.role,
+                group=each.label.group,
+                confidence=each.confidence,
+            )
+            for each in slot.alternatives
+        ],
+    )
+
+
+def _grammar(answer: GrammarAnswer) -> nlu_pb2.GrammarResult:
+    return nlu_pb2.GrammarResult(
+        is_grammatical=answer.is_grammatical,
+        confidence=answer.confidence,
+        corrected_text=answer.corrected,
+        edits=[
+            nlu_pb2.Edit(
+                span=nlu_pb2.Span(start=edit.start, end=edit.end),
+                replacement=edit.replacement,
+                confidence=edit.confidence,
+            )
+            for edit in answer.edits
+        ],
     )
 
 

@@ -23,6 +23,7 @@ from skills.skill import (
     SkillKind,
     SkillVersion,
 )
+from skills.slot import SlotLabel
 from skills.utterance import Utterance
 
 if TYPE_CHECKING:
@@ -55,6 +56,8 @@ TOY_UTTERANCES = {
         "add funds from my savings",
     ],
 }
+TOY_COLOURS = ("red", "green", "blue")
+TOY_SLOTS = (SlotLabel("city", "destination"), SlotLabel("person"))
 TOY_OOS = ["who won the game last night", "play some jazz in the kitchen", "will it rain in Oslo"]
 
 
@@ -95,6 +98,78 @@ def make_prompt(backbone: Backbone) -> Callable[..., Prompt]:
         return Prompt(
             deep=4 * generator.normal(size=layers).astype(np.float32) if deep else None,
             soft=10 * generator.normal(size=(soft, shape.d_model)).astype(np.float32) if soft else None,
+        )
+
+    return make
+
+
+@pytest.fixture
+def make_draft() -> Callable[..., SkillDraft]:
+    """Return a function that makes a skill of any kind that fits a backbone; it has learned nothing.
+
+    Heads may be given; those that the kind needs are random otherwise. Their weights are all that answers.
+    """
+    from nlu.grammar_head import GrammarHead
+    from nlu.head import IntentHead
+    from nlu.loaded import pack_skill
+    from nlu.prompt import DecoderPrompt, Prompt
+    from nlu.slot_head import SlotHead
+    from nlu.stored_grammar import grammar_settings
+    from nlu.stored_slots import slot_settings
+
+    def make(
+        backbone: Backbone,
+        name: str,
+        kind: SkillKind = SkillKind.INTENT,
+        *,
+        seed: int = 0,
+        prompt_length: int = 3,
+        intent: IntentHead | None = None,
+        slots: SlotHead | None = None,
+        grammar: GrammarHead | None = None,
+    ) -> SkillDraft:
+        generator, shape = np.random.default_rng(seed), backbone.shape
+
+        def normal(*sizes: int) -> Any:
+            return generator.normal(size=sizes).astype(np.float32)
+
+        settings: dict[str, Any] = {}
+        deep = normal(shape.prompted_layers, 2, prompt_length, shape.d_attention)
+        if kind in (SkillKind.INTENT, SkillKind.JOINT):
+            intent = intent or IntentHead(
+                TOY_COLOURS, normal(3, shape.d_model), 20.0, None, 0.0, Calibration()
+            )
+            settings |= {"scale": intent.scale, "lexical_weight": 0.0}
+        if kind in (SkillKind.SLOTS, SkillKind.JOINT):
+            from skills.resolution import Resolver
+
+            slots = slots or SlotHead(
+                TOY_SLOTS,
+                normal(5, shape.d_model),
+                normal(5),
+                2.0,
+                Resolver({}),
+                normal(1, shape.prompted_layers, 2, 2, shape.d_attention),
+                ("city",),
+            )
+            settings["slots"] = slot_settings(slots, {})
+        if kind is SkillKind.GRAMMAR:
+            layers = (backbone.decoder_shape.num_layers, 2, prompt_length, shape.d_attention)
+            grammar = grammar or GrammarHead(
+                normal(shape.d_model), 0.0, 1.0, 0.0, 0.5, DecoderPrompt(normal(*layers), normal(*layers))
+            )
+            settings["grammar"] = grammar_settings(grammar)
+        return SkillDraft(
+            name=name,
+            kind=kind,
+            method=Method.DEEP_PROMPT,
+            labels=intent.labels if intent else tuple(map(str, slots.labels)) if slots else (),
+            backbone=backbone.fingerprint,
+            head=settings,
+            calibration=Calibration(),
+            metrics={"accuracy": 0.75},
+            provenance=Provenance("d" * 64, 12, seed, {}, "1.0", 2.5),
+            tensors=pack_skill(Prompt(deep=deep), intent, slots, grammar),
         )
 
     return make

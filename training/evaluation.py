@@ -47,9 +47,11 @@ def evaluate(
                 f"{skill.version}; mark rows that belong to none of them with __oos__",
                 field="intent",
             )
+    if skill.intent is None:
+        raise InputError(f"{skill.version} is of kind {skill.version.kind}: it has no intents", field="kind")
     texts = [row.text for row in utterances]
-    output = skill.head.predict(texts, encode_texts(skill, texts, backbone, engine))
-    return judge(skill.head, output, texts, [row.intent for row in utterances])
+    output = skill.intent.predict(texts, encode_texts(skill, texts, backbone, engine))
+    return judge(skill.intent, output, texts, [row.intent for row in utterances])
 
 
 def encode_texts(skill: LoadedSkill, texts: Sequence[str], backbone: Backbone, engine: Engine) -> Floats:

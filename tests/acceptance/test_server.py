@@ -9,7 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
@@ -36,17 +36,15 @@ from nlu.client import (
     Tls,
     UnavailableError,
 )
-from nlu.head import IntentHead
-from nlu.loaded import pack_skill
-from nlu.prompt import Prompt
-from skills.skill import Calibration, Method, Provenance, SkillDraft, SkillKind
+from skills.skill import SkillDraft
 from storage.catalog import Catalog
+
+MakeDraft = Callable[..., SkillDraft]
 
 SECONDS = 120.0  # for a start on a busy machine, which may have to convert the backbone first
 SWAP_SECONDS = 2.0  # the promise: a published version is served within
 REPOSITORY = Path(__file__).parents[2]
 CACHE = Path(os.environ.get("SOFTSPOKEN_CACHE_DIR") or default_cache())
-LABELS = ("red", "green", "blue")
 CALLERS = 32
 
 SERVER = """
@@ -74,33 +72,6 @@ def catalog(url: str) -> Iterator[Catalog]:
     opened = Catalog.open(url)
     yield opened
     opened.close()
-
-
-def draft(backbone: Backbone, name: str, *, seed: int = 0) -> SkillDraft:
-    """A valid skill that has learned nothing."""
-    rng = np.random.default_rng(seed)
-    shape = backbone.shape
-    head = IntentHead(
-        labels=LABELS,
-        prototypes=rng.normal(size=(len(LABELS), shape.d_model)).astype(np.float32),
-        scale=50.0,
-        lexical=None,
-        lexical_weight=0.0,
-        calibration=Calibration(),
-    )
-    deep = rng.normal(size=(shape.prompted_layers, 2, 8, shape.d_attention)).astype(np.float32)
-    return SkillDraft(
-        name=name,
-        kind=SkillKind.INTENT,
-        method=Method.DEEP_PROMPT,
-        labels=LABELS,
-        backbone=backbone.fingerprint,
-        head={"scale": 50.0, "lexical_weight": 0.0},
-        calibration=Calibration(),
-        metrics={},
-        provenance=Provenance("0" * 64, 3, seed, {}, "test", 0.0),
-        tensors=pack_skill(Prompt(deep=deep), head),
-    )
 
 
 @contextmanager
@@ -133,10 +104,10 @@ def answer(result: ParseResult) -> tuple[int, list[tuple[str, float]]]:
 
 @pytest.mark.asyncio
 async def test_a_new_version_is_swapped_in_under_load_without_a_failure(
-    url: str, catalog: Catalog, backbone: Backbone
+    url: str, catalog: Catalog, backbone: Backbone, make_draft: MakeDraft
 ) -> None:
-    catalog.publish(draft(backbone, "steady", seed=1), alias="live")
-    catalog.publish(draft(backbone, "changing", seed=2), alias="live")
+    catalog.publish(make_draft(backbone, "steady", seed=1), alias="live")
+    catalog.publish(make_draft(backbone, "changing", seed=2), alias="live")
     steady, changing = (ParseRequest("pay my card", skills=(name,)) for name in ("steady", "changing"))
     swapped = asyncio.Event()
     answers: list[tuple[int, list[tuple[str, float]]]] = []
@@ -154,7 +125,7 @@ async def test_a_new_version_is_swapped_in_under_load_without_a_failure(
             changes = client.watch_skills()
             await anext(changes)
 
-            await asyncio.to_thread(catalog.publish, draft(backbone, "changing", seed=3), alias="live")
+            await asyncio.to_thread(catalog.publish, make_draft(backbone, "changing", seed=3), alias="live")
             async with asyncio.timeout(SWAP_SECONDS):
                 await anext(changes)
             swapped.set()
@@ -177,9 +148,9 @@ def with_nan(blob: bytes) -> bytes:
 
 
 def test_a_server_says_what_it_serves_what_it_refuses_and_how_it_is(
-    url: str, catalog: Catalog, backbone: Backbone
+    url: str, catalog: Catalog, backbone: Backbone, make_draft: MakeDraft
 ) -> None:
-    good = draft(backbone, "good")
+    good = make_draft(backbone, "good")
     catalog.publish(good, alias="live")
     catalog.publish(replace(good, name="foreign", backbone="f" * 64), alias="live")
     catalog.publish(replace(good, name="spoilt", tensors=with_nan(good.tensors)), alias="live")
@@ -221,9 +192,9 @@ def reflected_services(address: str) -> set[str]:
 
 @pytest.mark.asyncio
 async def test_a_stop_answers_everything_in_flight_and_exits_with_0(
-    url: str, catalog: Catalog, backbone: Backbone
+    url: str, catalog: Catalog, backbone: Backbone, make_draft: MakeDraft
 ) -> None:
-    catalog.publish(draft(backbone, "good"), alias="live")
+    catalog.publish(make_draft(backbone, "good"), alias="live")
     text = "the same long sentence over and over again " * 10
     address = free_address()
     watcher = ThreadPoolExecutor(1)
@@ -269,9 +240,9 @@ def health_history(address: str) -> list[int]:
 
 
 def test_tls_lets_only_clients_of_the_authority_in(
-    tmp_path: Path, url: str, catalog: Catalog, backbone: Backbone
+    tmp_path: Path, url: str, catalog: Catalog, backbone: Backbone, make_draft: MakeDraft
 ) -> None:
-    catalog.publish(draft(backbone, "good"), alias="live")
+    catalog.publish(make_draft(backbone, "good"), alias="live")
     authority = trustme.CA()
     files = {
         name: tmp_path / f"{name}.pem" for name in ("ca", "server", "server_key", "client", "client_key")

@@ -4,16 +4,20 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, wait
+from typing import Any, TypeAlias
 
 import numpy as np
 import pytest
 
-from nlu.batcher import Batcher, Encoded
+from nlu.batcher import Batcher, Processed
 from nlu.encoder import EncoderShape
 from nlu.engine import Engine
 from nlu.engine.base import Mask
 from nlu.prompt import Floats, Prompt, Row
 from skills.errors import InputError, NotReadyError, OverloadedError
+
+Encoded: TypeAlias = Processed[Floats]
+EncoderBatcher: TypeAlias = Batcher[Row, Floats]
 
 SECONDS = 30.0  # a test that waits for longer has failed
 SHAPE = EncoderShape(
@@ -61,11 +65,11 @@ def engine() -> GatedEngine:
 
 
 @pytest.fixture
-def make_batcher(engine: GatedEngine) -> Iterator[Callable[..., Batcher]]:
-    made: list[Batcher] = []
+def make_batcher(engine: GatedEngine) -> Iterator[Callable[..., EncoderBatcher]]:
+    made: list[EncoderBatcher] = []
 
-    def make(**settings: int) -> Batcher:
-        made.append(Batcher(engine, **settings))
+    def make(**settings: Any) -> EncoderBatcher:
+        made.append(Batcher(engine.encode, **settings))
         return made[-1]
 
     yield make
@@ -78,7 +82,7 @@ def row(*token_ids: int) -> Row:
     return Row(token_ids, Prompt())
 
 
-def occupy(batcher: Batcher, engine: GatedEngine) -> Future[Encoded]:
+def occupy(batcher: EncoderBatcher, engine: GatedEngine) -> Future[Encoded]:
     """Put one row into the engine and leave it there, so that what follows has to queue."""
     first = batcher.submit([row(1)])[0]
     assert engine.busy.wait(SECONDS)
@@ -91,18 +95,18 @@ def results(futures: Sequence[Future[Encoded]]) -> list[Encoded]:
     return [future.result() for future in futures]
 
 
-def test_each_row_gets_its_own_states(make_batcher: Callable[..., Batcher], engine: GatedEngine) -> None:
+def test_each_row_gets_its_own_states(make_batcher: Callable[..., EncoderBatcher], engine: GatedEngine) -> None:
     batcher = make_batcher()
     engine.gate.set()
 
     encoded = results(batcher.submit([row(2, 3), row(4)]))
 
-    np.testing.assert_array_equal(encoded[0].states, [[8, 9, 10, 11], [12, 13, 14, 15]])
-    np.testing.assert_array_equal(encoded[1].states, [[16, 17, 18, 19]])
+    np.testing.assert_array_equal(encoded[0].output, [[8, 9, 10, 11], [12, 13, 14, 15]])
+    np.testing.assert_array_equal(encoded[1].output, [[16, 17, 18, 19]])
 
 
 def test_rows_that_arrive_while_the_engine_is_busy_share_the_next_batch(
-    make_batcher: Callable[..., Batcher], engine: GatedEngine
+    make_batcher: Callable[..., EncoderBatcher], engine: GatedEngine
 ) -> None:
     batcher = make_batcher()
     first = occupy(batcher, engine)
@@ -124,7 +128,7 @@ def test_rows_that_arrive_while_the_engine_is_busy_share_the_next_batch(
     ],
 )
 def test_a_batch_holds_at_most_the_budget_of_padded_tokens(
-    make_batcher: Callable[..., Batcher], engine: GatedEngine, lengths: list[int], batches: list[int]
+    make_batcher: Callable[..., EncoderBatcher], engine: GatedEngine, lengths: list[int], batches: list[int]
 ) -> None:
     batcher = make_batcher(batch_tokens=20)
     occupy(batcher, engine)
@@ -137,7 +141,7 @@ def test_a_batch_holds_at_most_the_budget_of_padded_tokens(
 
 
 def test_a_cancelled_row_never_reaches_the_engine(
-    make_batcher: Callable[..., Batcher], engine: GatedEngine
+    make_batcher: Callable[..., EncoderBatcher], engine: GatedEngine
 ) -> None:
     batcher = make_batcher()
     occupy(batcher, engine)
@@ -151,7 +155,7 @@ def test_a_cancelled_row_never_reaches_the_engine(
 
 
 def test_a_row_whose_deadline_passed_in_the_queue_fails_and_never_reaches_the_engine(
-    make_batcher: Callable[..., Batcher], engine: GatedEngine
+    make_batcher: Callable[..., EncoderBatcher], engine: GatedEngine
 ) -> None:
     batcher = make_batcher()
     occupy(batcher, engine)
@@ -167,7 +171,7 @@ def test_a_row_whose_deadline_passed_in_the_queue_fails_and_never_reaches_the_en
 
 
 def test_a_row_that_is_both_late_and_cancelled_does_no_harm(
-    make_batcher: Callable[..., Batcher], engine: GatedEngine
+    make_batcher: Callable[..., EncoderBatcher], engine: GatedEngine
 ) -> None:
     batcher = make_batcher()
     occupy(batcher, engine)
@@ -180,7 +184,7 @@ def test_a_row_that_is_both_late_and_cancelled_does_no_harm(
 
 
 def test_a_full_queue_refuses_rows_that_belong_together_as_a_whole(
-    make_batcher: Callable[..., Batcher], engine: GatedEngine
+    make_batcher: Callable[..., EncoderBatcher], engine: GatedEngine
 ) -> None:
     batcher = make_batcher(queue_rows=2)
     occupy(batcher, engine)
@@ -197,14 +201,14 @@ def test_a_full_queue_refuses_rows_that_belong_together_as_a_whole(
 
 
 def test_more_rows_than_the_queue_can_ever_hold_are_the_callers_fault(
-    make_batcher: Callable[..., Batcher],
+    make_batcher: Callable[..., EncoderBatcher],
 ) -> None:
     with pytest.raises(InputError, match="3 skills") as caught:
         make_batcher(queue_rows=2).submit([row(1), row(2), row(3)])
     assert caught.value.field == "skills"
 
 
-def test_a_warm_up_gets_into_a_full_queue(make_batcher: Callable[..., Batcher], engine: GatedEngine) -> None:
+def test_a_warm_up_gets_into_a_full_queue(make_batcher: Callable[..., EncoderBatcher], engine: GatedEngine) -> None:
     batcher = make_batcher(queue_rows=1)
     occupy(batcher, engine)
     batcher.submit([row(2)])
@@ -216,7 +220,7 @@ def test_a_warm_up_gets_into_a_full_queue(make_batcher: Callable[..., Batcher], 
 
 
 def test_a_batch_that_fails_tells_its_callers_and_the_next_one_runs(
-    make_batcher: Callable[..., Batcher], engine: GatedEngine
+    make_batcher: Callable[..., EncoderBatcher], engine: GatedEngine
 ) -> None:
     batcher = make_batcher()
     engine.gate.set()
@@ -228,7 +232,7 @@ def test_a_batch_that_fails_tells_its_callers_and_the_next_one_runs(
 
 
 def test_closing_answers_what_was_accepted_and_refuses_more(
-    make_batcher: Callable[..., Batcher], engine: GatedEngine
+    make_batcher: Callable[..., EncoderBatcher], engine: GatedEngine
 ) -> None:
     batcher = make_batcher(batch_tokens=1)
     futures = [occupy(batcher, engine), *batcher.submit([row(2), row(3)])]

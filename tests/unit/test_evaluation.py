@@ -46,7 +46,7 @@ def skill(
     expected = np.array([row.intent for row in dataset.train])
     means = np.stack([features[expected == label].mean(axis=0) for label in dataset.labels])
     prototypes = means / np.linalg.norm(means, axis=1, keepdims=True)
-    return replace(skill, head=replace(head, prototypes=prototypes))
+    return replace(skill, intent=replace(head, prototypes=prototypes))
 
 
 def test_measures_what_the_skill_answers(skill: LoadedSkill, backbone: Backbone, engine: Engine) -> None:
@@ -72,13 +72,15 @@ def test_measures_what_the_skill_answers(skill: LoadedSkill, backbone: Backbone,
 def test_a_prediction_is_what_the_server_would_answer(
     skill: LoadedSkill, backbone: Backbone, engine: Engine, make_prompt: MakePrompt
 ) -> None:
+    assert skill.intent is not None
     calibration = Calibration(temperature=2.0, scope_weight=1.0, scope_bias=-17.0, scope_threshold=0.4)
-    skill = replace(skill, prompt=make_prompt(deep=4), head=replace(skill.head, calibration=calibration))
+    skill = replace(skill, prompt=make_prompt(deep=4), intent=replace(skill.intent, calibration=calibration))
     texts = ["how can I top up", "hm", "put fifty pounds on the balance of the account of my brother please"]
     result = evaluate(skill, [Utterance(text, "top_up") for text in texts], backbone, engine)
     for text, prediction in zip(texts, result.predictions, strict=True):
         [states] = engine.encode([Row(tokenise(backbone, text).ids, skill.prompt)])
-        answer = skill.head.answer(text, states)
+        assert skill.intent is not None
+        answer = skill.intent.answer(text, states)
         assert prediction.answered == answer.ranking[0].name
         assert prediction.confidence == pytest.approx(answer.ranking[0].confidence, abs=1e-5)
         assert prediction.in_scope == pytest.approx(answer.in_scope, abs=1e-5)

@@ -22,10 +22,13 @@ from skills.errors import InputError
 from skills.skill import OUT_OF_SCOPE_LABEL, Method, SkillVersion
 from skills.utterance import Utterance
 from training.config import TuningConfig, make_config
-from training.evaluation import encode_texts, evaluate
-from training.loop import Progress, Rows, Tuned, tune
+from training.evaluation import Evaluation, encode_texts, evaluate
+from training.example import Example
+from training.loop import Progress, tune
 from training.models import DeepPrompted, PromptedEncoder
-from training.trainer import Trained, label_name, train_intents
+from training.objective import IntentObjective
+from training.trained import Trained
+from training.trainer import label_name, train_intents
 
 MakeDataset = Callable[..., Dataset]
 MakeVersion = Callable[..., SkillVersion]
@@ -44,9 +47,15 @@ def few_steps(**values: object) -> TuningConfig:
     )
 
 
-def loaded(trained: Trained, backbone: Backbone, make_version: MakeVersion) -> LoadedSkill:
+def loaded(trained: Trained[Evaluation], backbone: Backbone, make_version: MakeVersion) -> LoadedSkill:
     version = make_version(trained.draft)
-    return load_skill(version, trained.draft.tensors, fingerprint=backbone.fingerprint, shape=backbone.shape)
+    return load_skill(
+        version,
+        trained.draft.tensors,
+        fingerprint=backbone.fingerprint,
+        shape=backbone.shape,
+        decoder=backbone.decoder_shape,
+    )
 
 
 def weights_sha256(module: nn.Module) -> str:
@@ -78,9 +87,9 @@ def test_tuning_changes_no_byte_of_its_encoder(backbone: Backbone) -> None:
     rows = [(71, 1), (27, 183, 1), (341, 1), (2794, 30, 1)]
     encoder = DeepPrompted(bare, rows, prompt_length=4, seed=0)
     untrained = encoder.prompt()
-    everything = Rows(range(4), np.array([0, 0, 1, 1]))
-    tuned = tune(encoder, everything, None, few_steps())
-    assert not np.array_equal(tuned.prompt.arrays()[0], untrained.arrays()[0])
+    everything = [Example(place, place // 2) for place in range(4)]
+    tune(encoder, IntentObjective(encoder, everything, few_steps()), everything, None, few_steps())
+    assert not np.array_equal(encoder.prompt().arrays()[0], untrained.arrays()[0])
     assert weights_sha256(bare) == before
 
 
@@ -180,7 +189,7 @@ def test_both_runs_begin_at_the_start_that_was_given(
 ) -> None:
     begun: list[Floats] = []
 
-    def recording_tune(encoder: PromptedEncoder, *args: Any, **options: Any) -> Tuned:
+    def recording_tune(encoder: PromptedEncoder, *args: Any, **options: Any) -> int:
         begun.extend(encoder.prompt().arrays())
         return tune(encoder, *args, **options)
 
@@ -210,8 +219,9 @@ def test_a_refit_takes_the_scope_calibration_along(
     def mean_logit(*, refit: bool) -> float:
         trained = train_intents("toy", dataset, backbone, few_steps(max_steps=6), refit=refit)
         skill = loaded(trained, backbone, make_version)
-        energies = energy(skill.head.scores(texts, encode_texts(skill, texts, backbone, engine)))
-        calibration = skill.head.calibration
+        assert skill.intent is not None
+        energies = energy(skill.intent.scores(texts, encode_texts(skill, texts, backbone, engine)))
+        calibration = skill.intent.calibration
         return float((calibration.scope_weight * energies + calibration.scope_bias).mean())
 
     assert mean_logit(refit=True) == pytest.approx(mean_logit(refit=False), abs=0.05)
@@ -236,7 +246,8 @@ def test_without_the_lexical_expert_none_is_stored(
 ) -> None:
     trained = train_intents("toy", make_dataset(), backbone, few_steps(lexical=False, refit_rows=100))
     assert trained.draft.head["lexical_weight"] == 0
-    assert loaded(trained, backbone, make_version).head.lexical is None
+    head = loaded(trained, backbone, make_version).intent
+    assert head is not None and head.lexical is None
 
 
 @pytest.mark.parametrize("dev", ["none", "out-of-scope rows"])

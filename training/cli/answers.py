@@ -1,4 +1,4 @@
-"""Answers to utterances, from a server or from this process, and how they look."""
+"""Answers to utterances, from a server or from this process."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from rich.text import Text
-
 from nlu.client_types import (
+    Edit,
+    Grammar,
     Intent,
     Outcome,
     ParseRequest,
@@ -17,9 +17,12 @@ from nlu.client_types import (
     SkillKind,
     SkillResult,
     SkillVersion,
+    Slot,
+    SlotAlternative,
     Timings,
 )
-from training.cli.output import Table, cell, on_terminal, percent
+from training.cli.answer_cells import OUTCOME_STYLES, answer_cell, utterance_cell
+from training.cli.output import Table, cell, on_terminal
 
 if TYPE_CHECKING:
     from nlu.client import Tls
@@ -28,15 +31,6 @@ if TYPE_CHECKING:
 
 BATCH = 64  # utterances of one call, and in flight offline
 SECONDS = 60.0  # for one batch; a command line has more patience than a dialog
-
-_STYLES = {
-    Outcome.MATCHED: "bold green",
-    Outcome.AMBIGUOUS: "yellow",
-    Outcome.OUT_OF_SCOPE: "magenta",
-    Outcome.EMPTY_INPUT: "dim",
-}
-_BAR = 12  # characters of a bar at 100 %
-_EIGHTHS = " ▏▎▍▌▋▊▉█"
 
 
 def ask_server(
@@ -81,7 +75,13 @@ async def _ask_catalog(requests: Sequence[ParseRequest], settings: ServerSetting
     from skills.skill import SkillRef
 
     asked = [
-        DomainRequest(each.text, tuple(map(SkillRef.parse, each.skills)), n_best=each.n_best)
+        DomainRequest(
+            each.text,
+            tuple(map(SkillRef.parse, each.skills)),
+            n_best=each.n_best,
+            expected_slots=each.expected_slots,
+            correct_grammar=each.correct_grammar,
+        )
         for each in requests
     ]
     results: list[ParseResult] = []
@@ -99,38 +99,20 @@ def answers_document(texts: Sequence[str], results: Sequence[ParseResult]) -> li
 
 def answers_table(texts: Sequence[str], results: Sequence[ParseResult]) -> Table:
     """Return one row an utterance and skill."""
-    ranking = _bars if on_terminal() else _list
+    colours = on_terminal()
     return Table(
-        ("utterance", "skill", "outcome", "ranking"),
+        ("utterance", "skill", "outcome", "answer"),
         [
             (
-                cell(text),
+                utterance_cell(text, answer, colours=colours),
                 cell(f"{answer.skill.name}@{answer.skill.version}", "cyan"),
-                cell(answer.outcome, _STYLES.get(answer.outcome, "")),
-                ranking(answer),
+                cell(answer.outcome, OUTCOME_STYLES.get(answer.outcome, "")),
+                answer_cell(text, answer, colours=colours),
             )
             for text, result in zip(texts, results, strict=True)
             for answer in result.results
         ],
     )
-
-
-def _bars(answer: SkillResult) -> Text:
-    style = _STYLES.get(answer.outcome, "")
-    lines = [
-        Text.assemble((_bar(each.confidence), style), f" {percent(each.confidence):>7}  ", cell(each.name))
-        for each in answer.ranking
-    ]
-    return Text("\n").join(lines)
-
-
-def _bar(share: float) -> str:
-    full, eighths = divmod(round(share * _BAR * 8), 8)
-    return ("█" * full + _EIGHTHS[eighths] * (full < _BAR)).ljust(_BAR)
-
-
-def _list(answer: SkillResult) -> Text:
-    return cell(", ".join(f"{each.name} {each.confidence:.3f}" for each in answer.ranking))
 
 
 def _result(result: parse.ParseResult) -> ParseResult:
@@ -141,14 +123,40 @@ def _result(result: parse.ParseResult) -> ParseResult:
         read=result.read,
         backbone=result.backbone,
         timings=Timings(**asdict(result.timings)),
+        corrected_text=result.corrected_text,
     )
 
 
 def _skill_result(result: parse.SkillResult) -> SkillResult:
+    intent, slots, grammar = result.intent, result.slots, result.grammar
     return SkillResult(
         skill=SkillVersion(result.skill, result.version, result.sha256),
         kind=SkillKind(str(result.kind)),
-        outcome=Outcome(str(result.answer.outcome)),
-        ranking=tuple(Intent(each.name, each.confidence) for each in result.answer.ranking),
-        in_scope=result.answer.in_scope,
+        outcome=Outcome(str(result.outcome)),
+        ranking=tuple(Intent(each.name, each.confidence) for each in intent.ranking) if intent else (),
+        in_scope=intent.in_scope if intent else 0.0,
+        slots=tuple(map(_slot, slots.slots)) if slots else (),
+        grammar=_grammar(grammar) if grammar else None,
     )
+
+
+def _slot(slot: parse.SlotValue) -> Slot:
+    return Slot(
+        name=slot.label.slot,
+        start=slot.start,
+        end=slot.end,
+        raw=slot.raw,
+        value=slot.value,
+        confidence=slot.confidence,
+        role=slot.label.role,
+        group=slot.label.group,
+        alternatives=tuple(
+            SlotAlternative(each.label.slot, each.confidence, each.label.role, each.label.group)
+            for each in slot.alternatives
+        ),
+    )
+
+
+def _grammar(answer: parse.GrammarAnswer) -> Grammar:
+    edits = tuple(Edit(**asdict(edit)) for edit in answer.edits)
+    return Grammar(answer.is_grammatical, answer.confidence, answer.corrected, edits)

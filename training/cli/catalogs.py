@@ -52,4 +52,11 @@ def load_version(ref: SkillRef, options: dict[str, Any]) -> tuple[LoadedSkill, B
         version = catalog.get(ref)
         tensors = catalog.tensors(version)
     backbone = Backbone.load(options["backbone"], cache=options["cache_dir"])
-    return load_skill(version, tensors, fingerprint=backbone.fingerprint, shape=backbone.shape), backbone
+    skill = load_skill(
+        version,
+        tensors,
+        fingerprint=backbone.fingerprint,
+        shape=backbone.shape,
+        decoder=backbone.decoder_shape,
+    )
+    return skill, backbone

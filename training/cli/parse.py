@@ -42,6 +42,12 @@ STANDARD_INPUT = "-"
     default=5,
     help="Length of the ranking.",
 )
+@setting("--expected-slots", metavar="NAME,NAME,...", help="Slots that the dialog has just asked for.")
+@setting(
+    "--correct-grammar",
+    is_flag=True,
+    help="Let a grammar skill run first, and the others read its correction.",
+)
 @setting("--tls", is_flag=True, help="Encrypt the way to the server; implied by the next three.")
 @setting(
     "--tls-ca", type=FILE, help="PEM file of who signed the server's certificate.  [default: the system's]"
@@ -61,7 +67,16 @@ def parse(context: click.Context, /, texts: tuple[str, ...], **options: Any) -> 
     """
     skills = _skills(options["skills"])
     utterances = _utterances(texts)
-    requests = [ParseRequest(text, skills, n_best=options["n_best"]) for text in utterances]
+    requests = [
+        ParseRequest(
+            text,
+            skills,
+            n_best=options["n_best"],
+            expected_slots=_listed(options["expected_slots"]),
+            correct_grammar=options["correct_grammar"],
+        )
+        for text in utterances
+    ]
     server = _server(context, options["server"])
     if server:
         results = ask_server(requests, server, tls=_tls(options))
@@ -76,10 +91,14 @@ def parse(context: click.Context, /, texts: tuple[str, ...], **options: Any) -> 
 
 
 def _skills(given: str | None) -> tuple[str, ...]:
-    names = tuple(name.strip() for name in (given or "").split(",") if name.strip())
+    names = _listed(given)
     for name in names:
         SkillRef.parse(name)
     return names
+
+
+def _listed(given: str | None) -> tuple[str, ...]:
+    return tuple(name.strip() for name in (given or "").split(",") if name.strip())
 
 
 def _utterances(texts: tuple[str, ...]) -> list[str]:

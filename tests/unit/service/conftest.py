@@ -12,6 +12,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import grpc
@@ -21,27 +22,27 @@ import torch
 from safetensors.torch import save_file
 from tokenizers import Regex, Tokenizer
 from tokenizers.models import WordLevel
+from tokenizers.normalizers import Replace
 from tokenizers.pre_tokenizers import Split
 from tokenizers.processors import TemplateProcessing
 
 from nlu.backbone import Backbone
-from nlu.batcher import Batcher, Encoded
+from nlu.batcher import Batcher, Processed
+from nlu.corrector import Correction, CorrectionRow
 from nlu.engine import Engine
 from nlu.engine.base import Mask
-from nlu.head import IntentHead
 from nlu.interceptors import CallBoundary
-from nlu.loaded import pack_skill
 from nlu.parser import Parser
-from nlu.prompt import Floats, Prompt, Row
+from nlu.prompt import Floats, Row
+from nlu.reader import Reader
 from nlu.registry import Registry
 from nlu.service import NluServicer, Service
 from nlu.v1 import nlu_pb2, nlu_pb2_grpc
 from nlu.warm_up import warm_up
-from skills.skill import Calibration, Method, Provenance, SkillDraft, SkillKind, SkillVersion
+from skills.skill import SkillDraft, SkillKind, SkillVersion
 from storage.catalog import Catalog
 
 SECONDS = 30.0  # a test that waits for longer has failed
-LABELS = ("red", "green", "blue")
 
 
 class GatedEngine(Engine):
@@ -73,17 +74,17 @@ class GatedEngine(Engine):
         return states
 
 
-class CountingBatcher(Batcher):
+class CountingBatcher(Batcher[Row, Floats]):
     """Knows how many rows were accepted, and how many waited at most at a time."""
 
-    def __init__(self, engine: Engine, **settings: int) -> None:
+    def __init__(self, engine: Engine, **settings: Any) -> None:
         self._count = threading.Condition()
         self.accepted = self.waiting = self.most_waiting = 0
-        super().__init__(engine, **settings)
+        super().__init__(engine.encode, **settings)
 
     def submit(
         self, rows: Iterable[Row], *, deadline: float | None = None, bounded: bool = True
-    ) -> list[Future[Encoded]]:
+    ) -> list[Future[Processed[Floats]]]:
         futures = super().submit(rows, deadline=deadline, bounded=bounded)
         with self._count:
             self.accepted += len(futures)
@@ -101,9 +102,38 @@ class CountingBatcher(Batcher):
 
         assert await asyncio.to_thread(wait)
 
-    def _done(self, _: Future[Encoded]) -> None:
+    def _done(self, _: Future[Processed[Floats]]) -> None:
         with self._count:
             self.waiting -= 1
+
+
+class Speller:
+    """Stands in for the decoder: it knows a few words, and waits until its gate is open."""
+
+    WORDS = MappingProxyType({"xe": "we", "goxes": "goes", "six": "seven", "dexver": "denver"})
+
+    def __init__(self, backbone: Backbone) -> None:
+        self._tokenizer = backbone.tokenizer
+        self.batches: list[list[str]] = []
+        self.busy = threading.Event()
+        self.gate = threading.Event()
+        self.gate.set()
+
+    def correct(self, rows: Sequence[CorrectionRow]) -> list[Correction]:
+        texts = ["".join(map(self._character, row.token_ids[:-1])) for row in rows]
+        self.batches.append(texts)
+        self.busy.set()
+        assert self.gate.wait(SECONDS)
+        return [
+            self._correction(" ".join(self.WORDS.get(word, word) for word in text.split())) for text in texts
+        ]
+
+    def _character(self, token_id: int) -> str:
+        return str(self._tokenizer.id_to_token(token_id)).replace("▁", " ")
+
+    def _correction(self, text: str) -> Correction:
+        token_ids = tuple(self._tokenizer.encode(text).ids[:-1])
+        return Correction(token_ids, (0.75,) * len(token_ids), 1)
 
 
 class Logged(logging.Handler):
@@ -139,7 +169,9 @@ class Running:
     service: Service
     engine: GatedEngine
     batcher: CountingBatcher
+    speller: Speller
     catalog: Catalog
+    make_draft: Callable[..., SkillDraft]
 
     async def occupy(self) -> asyncio.Task[nlu_pb2.ParseResponse]:
         """Put one row into the engine and leave it there, so that what follows has to queue."""
@@ -150,9 +182,16 @@ class Running:
         return first
 
     def publish(
-        self, name: str, *, seed: int = 0, alias: str | None = "live", **changes: Any
+        self,
+        name: str,
+        kind: SkillKind = SkillKind.INTENT,
+        *,
+        seed: int = 0,
+        alias: str | None = "live",
+        heads: dict[str, Any] | None = None,
+        **changes: Any,
     ) -> SkillVersion:
-        draft = make_draft(self.service.backbone, name, seed=seed)
+        draft = self.make_draft(self.service.backbone, name, kind, seed=seed, **(heads or {}))
         return self.catalog.publish(replace(draft, **changes), alias=alias)
 
     async def parse(self, text: str, *skills: str) -> nlu_pb2.ParseResponse:
@@ -177,65 +216,51 @@ def make_backbone(directory: Path) -> Backbone:
     directory.mkdir()
     (directory / "config.json").write_text(json.dumps(config))
     save_file({"shared.weight": torch.arange(4.0)}, directory / "model.safetensors")
-    vocabulary = {token: i for i, token in enumerate(["<unk>", "</s>", *"abcdefghijklmnopqrstuvwxyz "])}
+    vocabulary = {token: i for i, token in enumerate(["<unk>", "</s>", *"abcdefghijklmnopqrstuvwxyz▁"])}
     tokenizer = Tokenizer(WordLevel(vocabulary, unk_token="<unk>"))  # noqa: S106 - no password
+    tokenizer.normalizer = Replace(" ", "▁")
     tokenizer.pre_tokenizer = Split(Regex("."), "isolated")
     tokenizer.post_processor = TemplateProcessing(single="$A </s>", special_tokens=[("</s>", 1)])
     tokenizer.save(str(directory / "tokenizer.json"))
     return Backbone(str(directory), directory, directory)
 
 
-def make_draft(backbone: Backbone, name: str, *, seed: int = 0) -> SkillDraft:
-    rng = np.random.default_rng(seed)
-    shape = backbone.shape
-    head = IntentHead(
-        labels=LABELS,
-        prototypes=rng.normal(size=(len(LABELS), shape.d_model)).astype(np.float32),
-        scale=20.0,
-        lexical=None,
-        lexical_weight=0.0,
-        calibration=Calibration(),
-    )
-    deep = rng.normal(size=(shape.prompted_layers, 2, 3, shape.d_attention)).astype(np.float32)
-    return SkillDraft(
-        name=name,
-        kind=SkillKind.INTENT,
-        method=Method.DEEP_PROMPT,
-        labels=LABELS,
-        backbone=backbone.fingerprint,
-        head={"scale": 20.0, "lexical_weight": 0.0},
-        calibration=Calibration(),
-        metrics={"accuracy": 0.75},
-        provenance=Provenance("d" * 64, 12, seed, {}, "1.0", 2.5),
-        tensors=pack_skill(Prompt(deep=deep), head),
-    )
-
-
 @asynccontextmanager
 async def running(
-    tmp_path: Path, *, prepare: Callable[[Running], object] | None = None, **settings: int
+    tmp_path: Path,
+    make_draft: Callable[..., SkillDraft],
+    *,
+    prepare: Callable[[Running], object] | None = None,
+    **settings: int,
 ) -> AsyncIterator[Running]:
     """Serve the skills alpha and beta, or what `prepare` publishes."""
     backbone = make_backbone(tmp_path / "backbone")
     catalog = Catalog.open(f"sqlite:///{tmp_path / 'catalog.db'}")
     engine = GatedEngine(backbone)
     batcher = CountingBatcher(engine, **settings)
-    registry = Registry(catalog, backbone, partial(warm_up, backbone=backbone, batcher=batcher))
-    service = Service(backbone, registry, Parser(backbone, registry, batcher))
+    speller = Speller(backbone)
+    corrector = Batcher(speller.correct, name="speller")
+    ready = partial(warm_up, backbone=backbone, encoder=batcher, corrector=corrector)
+    registry = Registry(catalog, backbone, ready)
+    service = Service(backbone, registry, Parser(backbone, registry, Reader(backbone, batcher, corrector)))
     servicer = NluServicer()
     servicer.start(service)
     try:
         async with listening(servicer) as stub:
-            server = Running(stub, servicer, service, engine, batcher, catalog)
+            server = Running(stub, servicer, service, engine, batcher, speller, catalog, make_draft)
             (prepare or publish_two)(server)
             await asyncio.to_thread(registry.refresh)
             engine.batches.clear()  # of the warm-ups
+            speller.batches.clear()
             batcher.accepted = 0
             yield server
             engine.gate.set()
+            speller.gate.set()
     finally:
         engine.gate.set()
+        speller.gate.set()
         await asyncio.to_thread(batcher.close)
+        await asyncio.to_thread(corrector.close)
         catalog.close()
 
 
@@ -258,8 +283,10 @@ def publish_two(server: Running) -> None:
 
 
 @pytest.fixture
-def serve(tmp_path: Path) -> Callable[..., AbstractAsyncContextManager[Running]]:
-    return partial(running, tmp_path)
+def serve(
+    tmp_path: Path, make_draft: Callable[..., SkillDraft]
+) -> Callable[..., AbstractAsyncContextManager[Running]]:
+    return partial(running, tmp_path, make_draft)
 
 
 @pytest.fixture

@@ -1,0 +1,139 @@
+"""One text, read by skills of any kinds: their rows in one batch, each answer as soon as it can be had."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, replace
+from datetime import datetime
+from functools import partial
+from typing import Any
+
+from nlu.backbone import Backbone
+from nlu.batcher import Batcher, Processed
+from nlu.corrected_text import correction_edits
+from nlu.corrector import Correction, CorrectionRow
+from nlu.loaded import LoadedSkill
+from nlu.prompt import Floats, Row
+from nlu.tokens import BLANK, Tokens, tokenise
+from skills.edits import apply_edits
+from skills.parse import GrammarAnswer, ParseRequest, SkillResult, Timings
+from skills.protection import keep_protected, protected_spans
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What skills say of one text, in code points of it; `end` is the one after the last that they read."""
+
+    results: tuple[SkillResult, ...]
+    end: int
+    timings: Timings
+
+
+class Reader:
+    """Owns neither batcher: the encoder's, and that of the corrections, which have a thread of their own."""
+
+    def __init__(
+        self,
+        backbone: Backbone,
+        encoder: Batcher[Row, Floats],
+        corrector: Batcher[CorrectionRow, Correction],
+    ) -> None:
+        self._backbone = backbone
+        self._encoder = encoder
+        self._corrector = corrector
+
+    async def read(
+        self, request: ParseRequest, skills: Sequence[LoadedSkill], *, deadline: float | None = None
+    ) -> Reading:
+        """Answer the request's text with each of the skills, in their order; the rest as `Parser.parse`."""
+        start = time.perf_counter()
+        tokens = tokenise(self._backbone, request.text)
+        seconds = time.perf_counter() - start
+        if not BLANK.sub("", request.text):
+            blank = tuple(skill.answer_blank(request.text) for skill in skills)
+            return Reading(blank, tokens.end, _timings(seconds, ()))
+        question = _Question(request, tokens, request.reference_time or datetime.now(), deadline)
+        rows = [Row(tokens.ids, skill.prompt_for(request.expected_slots)) for skill in skills]
+        futures = self._encoder.submit(rows, deadline=deadline)
+        answers = await asyncio.gather(*map(partial(self._answer, question), skills, futures))
+        protected = (*protected_spans(request.text), *_slot_spans(answers))
+        results = tuple(self._result(question, answer, protected) for answer in answers)
+        return Reading(results, tokens.end, _timings(seconds, answers))
+
+    async def _answer(
+        self, question: _Question, skill: LoadedSkill, future: Future[Processed[Floats]]
+    ) -> _Answer:
+        encoded = await asyncio.wrap_future(future)
+        states = encoded.output
+        result = skill.answer(question.request, question.tokens, states, now=question.now)
+        if skill.grammar is None or not skill.needs_correction(result.grammar):
+            return _Answer(result, encoded)
+        row = CorrectionRow(question.tokens.ids, states, skill.grammar.prompt)
+        [decoding] = self._corrector.submit([row], deadline=question.deadline)
+        correction = await asyncio.wrap_future(decoding)
+        return _Answer(result, encoded, correction)
+
+    def _result(
+        self, question: _Question, answer: _Answer, protected: Sequence[tuple[int, int]]
+    ) -> SkillResult:
+        """Return an answer with its correction, now that all slots are known."""
+        grammar = answer.result.grammar
+        if grammar is None or answer.correction is None:
+            return answer.result
+        text = question.request.text
+        edits = correction_edits(
+            self._backbone.tokenizer,
+            text,
+            question.tokens,
+            answer.correction.output,
+            otherwise=1 - grammar.confidence,
+        )
+        edits = keep_protected(text, edits, protected)
+        grammar = GrammarAnswer(not edits, grammar.confidence, apply_edits(text, edits), edits)
+        return replace(answer.result, grammar=grammar)
+
+
+@dataclass(frozen=True)
+class _Question:
+    """A text that is being read."""
+
+    request: ParseRequest
+    tokens: Tokens
+    now: datetime
+    deadline: float | None
+
+
+@dataclass(frozen=True)
+class _Answer:
+    """One skill's answer, and what it took."""
+
+    result: SkillResult
+    encoded: Processed[Floats]
+    correction: Processed[Correction] | None = None
+
+    @property
+    def steps(self) -> list[Processed[Floats] | Processed[Correction]]:
+        return [self.encoded] if self.correction is None else [self.encoded, self.correction]
+
+
+def _slot_spans(answers: Iterable[_Answer]) -> Iterator[tuple[int, int]]:
+    for answer in answers:
+        if answer.result.slots is not None:
+            yield from ((slot.start, slot.end) for slot in answer.result.slots.slots)
+
+
+def _timings(tokenise_seconds: float, answers: Sequence[_Answer]) -> Timings:
+    """Return the time of the answer that took longest in each respect."""
+
+    def longest(seconds: Callable[[Processed[Any]], float]) -> int:
+        return round(1e6 * max((sum(map(seconds, answer.steps)) for answer in answers), default=0.0))
+
+    return Timings(
+        tokenise_us=round(1e6 * tokenise_seconds),
+        queue_us=longest(lambda step: step.queue_seconds),
+        inference_us=longest(lambda step: step.seconds),
+        batch_rows=max((answer.encoded.batch_rows for answer in answers), default=0),
+    )

@@ -1,0 +1,54 @@
+"""The tensors of a stored skill version, looked at before use."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nlu.prompt import Floats
+
+Tensors = dict[str, NDArray[np.generic]]
+
+
+def check_finite(tensors: Tensors) -> None:
+    """Check every value.
+
+    Raises:
+        ValueError: one is not finite; names the tensor.
+    """
+    for name, tensor in tensors.items():
+        if tensor.dtype.kind == "f" and not np.isfinite(tensor).all():
+            raise ValueError(f"{name} has values that are not finite")
+
+
+def floats(tensors: Tensors, name: str, expected: tuple[int | None, ...]) -> Floats:
+    """Return a tensor as float32 after a look at its shape; None in `expected` fits any size above 0.
+
+    Raises:
+        KeyError: there is no such tensor.
+        ValueError: it has another shape.
+    """
+    tensor = tensors[name]
+    fits = len(tensor.shape) == len(expected) and all(
+        found > 0 if size is None else found == size
+        for size, found in zip(expected, tensor.shape, strict=True)
+    )
+    if not fits:
+        raise ValueError(f"{name} has shape {tensor.shape}, expected {expected}")
+    return tensor.astype(np.float32)
+
+
+def number(settings: dict[str, Any], name: str, *, positive: bool = False) -> float:
+    """Return a head's setting.
+
+    Raises:
+        KeyError: there is no such setting.
+        TypeError, ValueError: it is not a finite number, or not a positive one.
+    """
+    value = float(settings[name])
+    if not math.isfinite(value) or (positive and value <= 0):
+        raise ValueError(f"its head's {name} is {value}")
+    return value
