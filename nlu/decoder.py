@@ -12,6 +12,8 @@ P prompt vectors, H heads, K key size, D model size, N layers, V vocabulary.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -44,8 +46,8 @@ class Decoder(nn.Module):
         Returns:
             (B, N, 2, P+L, H*K).
         """
-        read = [layer.memory_kv(states).unflatten(-1, (2, -1)) for layer in self.layers]
-        memory = torch.stack(read, dim=1).transpose(2, 3)  # (B, N, 2, L, H*K)
+        layers = cast(Iterable[DecoderLayer], self.layers)
+        memory = torch.stack([layer.read(states) for layer in layers], dim=1)  # (B, N, 2, L, H*K)
         return torch.cat([prompt.to(memory.dtype), memory], dim=3)
 
     def forward(
@@ -58,7 +60,7 @@ class Decoder(nn.Module):
             past: (B, N, 2, S, H*K) keys and values of the prompt and of earlier tokens.
             bias: (B, H, T, S+T) from `attention_bias`.
             memory: (B, N, 2, M, H*K) from `remember`.
-            memory_bias: (B, 1, 1, M), lowest where there is nothing.
+            memory_bias: (B, 1, 1, M) from `memory_bias`.
 
         Returns:
             (B, T, D) normalised hidden states, and the (B, N, 2, T, H*K) keys and values of the new tokens.
@@ -76,6 +78,12 @@ class Decoder(nn.Module):
         bucket = causal_buckets(distance, self.shape.num_buckets, self.shape.max_distance)
         bias: Tensor = self.position_bias(bucket).permute(0, 3, 1, 2)
         return bias.masked_fill((distance < 0)[:, None], torch.finfo(bias.dtype).min)
+
+    def memory_bias(self, mask: Tensor) -> Tensor:
+        """Return the (B, 1, 1, M) bias of a (B, M) mask of the memory: 0 where it is True, else lowest."""
+        dtype = self.lm_head.weight.dtype
+        bias = torch.zeros(mask.shape, dtype=dtype, device=mask.device)
+        return bias.masked_fill(~mask, torch.finfo(dtype).min)[:, None, None, :]
 
 
 class DecoderLayer(nn.Module):
@@ -95,6 +103,10 @@ class DecoderLayer(nn.Module):
         self.gate_up = nn.Linear(shape.d_model, 2 * shape.d_ff, bias=False)
         self.down = nn.Linear(shape.d_ff, shape.d_model, bias=False)
 
+    def read(self, states: Tensor) -> Tensor:
+        """Return the (B, 2, L, H*K) keys and values of the encoder's (B, L, D) states."""
+        return torch.stack(self.memory_kv(states).chunk(2, dim=-1), dim=1)
+
     def forward(
         self, hidden: Tensor, past: Tensor, bias: Tensor, memory: Tensor, memory_bias: Tensor
     ) -> tuple[Tensor, Tensor]:
@@ -110,12 +122,17 @@ class DecoderLayer(nn.Module):
 
     def _attend(self, query: Tensor, kv: Tensor, bias: Tensor) -> Tensor:
         """(B, T, H*K) queries over (B, 2, S, H*K) keys and values -> (B, T, H*K)."""
-        heads = [
-            states.unflatten(-1, (self.shape.num_heads, self.shape.d_kv)).transpose(1, 2)
-            for states in (query, kv[:, 0].to(query.dtype), kv[:, 1].to(query.dtype))
-        ]
-        attended = F.scaled_dot_product_attention(*heads, attn_mask=bias.to(query.dtype), scale=1.0)
+        queries, keys, values = map(self._heads, (query, kv[:, 0], kv[:, 1]))
+        keys, values = keys.to(query.dtype), values.to(query.dtype)
+        attended = F.scaled_dot_product_attention(
+            queries, keys, values, attn_mask=bias.to(query.dtype), scale=1.0
+        )
         return attended.transpose(1, 2).flatten(2)
+
+    def _heads(self, states: Tensor) -> Tensor:
+        """(B, S, H*K) -> (B, H, S, K)."""
+        heads: Tensor = states.unflatten(-1, (self.shape.num_heads, self.shape.d_kv))  # type: ignore[no-untyped-call]
+        return heads.transpose(1, 2)
 
 
 def causal_buckets(distance: Tensor, num_buckets: int, max_distance: int) -> Tensor:

@@ -47,6 +47,11 @@ class DecoderPrompt:
     own: Floats
     memory: Floats
 
+    @property
+    def length(self) -> int:
+        """Number of vectors before the tokens."""
+        return int(self.own.shape[2])
+
 
 @dataclass(frozen=True, eq=False)
 class Row:

@@ -7,14 +7,14 @@ N layers, V vocabulary.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from nlu.backbone import Backbone
-from nlu.prompt import DecoderPrompt, Prompt
+from nlu.prompt import DecoderPrompt, Floats
 
 TokenIds = tuple[int, ...]
 START = 0  # T5 begins to decode with its padding token
@@ -27,6 +27,25 @@ class Pair:
     source: TokenIds
     wrong: tuple[bool, ...]
     target: TokenIds
+
+
+@dataclass(frozen=True, eq=False)
+class TrainedVectors:
+    """All that makes a grammar skill.
+
+    encoder: (N, 2, P, H*K); own, memory: (decoder layers, 2, P, H*K); detector: (D,).
+    """
+
+    encoder: Floats
+    own: Floats
+    memory: Floats
+    detector: Floats
+    detector_bias: Floats  # (1,)
+
+    @property
+    def decoder_prompt(self) -> DecoderPrompt:
+        """The decoder's part."""
+        return DecoderPrompt(self.own, self.memory)
 
 
 class CorrectionModel(nn.Module):
@@ -51,10 +70,21 @@ class CorrectionModel(nn.Module):
         """Return what is trained."""
         return [parameter for parameter in self.parameters() if parameter.requires_grad]
 
-    def prompts(self) -> tuple[Prompt, DecoderPrompt]:
-        """Return copies of the prompts as they are now."""
-        own, memory = (each.detach().clone().numpy() for each in (self.own_prompt, self.memory_prompt))
-        return Prompt(deep=self.encoder_prompt.detach().clone().numpy()), DecoderPrompt(own, memory)
+    def prompt_parameters(self) -> list[nn.Parameter]:
+        """Return the prompts of encoder and decoder."""
+        return [self.encoder_prompt, self.own_prompt, self.memory_prompt]
+
+    def vectors(self) -> TrainedVectors:
+        """Return a copy of what is trained, as it is now."""
+        parameters = (*self.prompt_parameters(), self.detector.weight[0], self.detector.bias)
+        return TrainedVectors(*(each.detach().clone().numpy() for each in parameters))
+
+    @torch.no_grad()
+    def reset(self, vectors: TrainedVectors) -> None:
+        """Put what is trained into a state that it had before, or that another skill had."""
+        parameters = (*self.prompt_parameters(), self.detector.weight[0], self.detector.bias)
+        for parameter, values in zip(parameters, astuple(vectors), strict=True):
+            parameter.copy_(torch.from_numpy(values))
 
     def encode(self, sources: Sequence[TokenIds]) -> tuple[Tensor, Tensor]:
         """Return (B, L, D) hidden states and their (B, L) mask."""
@@ -94,7 +124,7 @@ class CorrectionModel(nn.Module):
             own,
             self.decoder.attention_bias(keys[:, past:], keys),
             self.decoder.remember(states, prompt),
-            memory_bias(memory_mask, states.dtype),
+            self.decoder.memory_bias(memory_mask),
         )
         result: Tensor = hidden
         return result
@@ -127,7 +157,7 @@ class CorrectionModel(nn.Module):
             empty,
             self.decoder.attention_bias(positions, positions),
             memory,
-            memory_bias(mask, states.dtype),
+            self.decoder.memory_bias(mask),
         )
         return (
             encoder.float(),
@@ -141,12 +171,6 @@ def token_features(states: Tensor) -> Tensor:
     return F.normalize(states, dim=-1) * states.shape[-1] ** 0.5
 
 
-def memory_bias(mask: Tensor, dtype: torch.dtype) -> Tensor:
-    """Return (B, 1, 1, M) for a (B, M) mask: 0 where it is True, else lowest."""
-    bias = torch.zeros(mask.shape, dtype=dtype, device=mask.device)
-    return bias.masked_fill(~mask, torch.finfo(dtype).min)[:, None, None, :]
-
-
 def padded(rows: Sequence[TokenIds]) -> tuple[Tensor, Tensor]:
     """Return (B, L) values and their mask."""
     ids = nn.utils.rnn.pad_sequence([torch.tensor(row) for row in rows], batch_first=True)
@@ -157,4 +181,5 @@ def _at(kv: Tensor, mask: Tensor, length: int, generator: torch.Generator) -> Te
     """Return (N, 2, P, H*K) of random tokens of (B, N, 2, L, H*K)."""
     tokens = kv.permute(0, 3, 1, 2, 4)[mask]  # (tokens, N, 2, H*K)
     picked = torch.randint(len(tokens), (length,), generator=generator)
-    return tokens[picked].permute(1, 2, 0, 3).contiguous()
+    vectors: Tensor = tokens[picked].permute(1, 2, 0, 3).contiguous()
+    return vectors

@@ -75,15 +75,14 @@ class Corrector:
         beside, beside_mask = _padded([output.row.prompt.memory for output in outputs])
         mask = np.arange(max(lengths)) < np.array(lengths)[:, None]
         memory = self._decoder.remember(self._tensor(states), self._tensor(beside))
-        seen = torch.from_numpy(np.concatenate([beside_mask, mask], axis=1))
-        bias = torch.zeros(seen.shape).masked_fill(~seen, torch.finfo(self._compute.dtype).min)
+        seen = torch.from_numpy(np.concatenate([beside_mask, mask], axis=1)).to(self._compute.device)
         positions = np.where(own_mask, np.cumsum(own_mask, axis=1) - 1, NOWHERE)
         return _Batch(
             outputs,
             past=self._tensor(own),
             keys=torch.from_numpy(positions).to(self._compute.device),
             memory=memory,
-            memory_bias=self._tensor(bias[:, None, None, :].numpy()),
+            memory_bias=self._decoder.memory_bias(seen),
         )
 
     def _step(self, batch: _Batch) -> _Batch | None:
@@ -140,7 +139,7 @@ class _Output:
     @property
     def position(self) -> int:
         """Where the next token to be read stands, the prompt before it."""
-        return self.row.prompt.own.shape[2] + len(self.tokens)
+        return self.row.prompt.length + len(self.tokens)
 
     def propose(self) -> tuple[int, ...]:
         """Return the last token, which the decoder has not read yet, and a draft."""
@@ -150,8 +149,8 @@ class _Output:
 
     def accept(self, best: np.ndarray, probability: np.ndarray) -> int:
         """Keep the decoder's tokens as far as the draft led it right; return how many of those read stay."""
-        agreed = best[:-1] == np.array(self._proposed, np.int64)
-        count = len(agreed) if agreed.all() else int(agreed.argmin())
+        departed = np.flatnonzero(best[:-1] != np.array(self._proposed, np.int64))
+        count = int(departed[0]) if len(departed) else len(best) - 1
         self._draft.accept(count, int(best[count]))
         self.passes += 1
         for token, its_probability in zip(best[: count + 1].tolist(), probability.tolist(), strict=False):

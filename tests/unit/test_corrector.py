@@ -1,0 +1,143 @@
+"""Decoding by verification against greedy decoding as transformers does it, token by token."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from transformers import DynamicCache, EncoderDecoderCache, T5ForConditionalGeneration
+
+from nlu.backbone import Backbone
+from nlu.compute import Compute, Precision
+from nlu.corrector import END, GROWTH, START, CorrectionRow, Corrector
+from nlu.prompt import DecoderPrompt
+from nlu.tokens import tokenise
+
+TEXTS = (
+    "she go to school every days",
+    "I has two cat .",
+    "Translate to German: where is the station?",
+    "Answer the question. What is the capital of France?",
+    "ok",
+    "a a a a a a",
+    "Summarize: the card that I ordered on Monday has still not arrived, and nobody answers my letters.",
+)
+
+
+@pytest.fixture(scope="module")
+def reference(backbone: Backbone) -> T5ForConditionalGeneration:
+    return backbone.transformer()
+
+
+@pytest.fixture(scope="module")
+def corrector(backbone: Backbone) -> Corrector:
+    return Corrector(backbone.decoder(), Compute("cpu", Precision.FLOAT32, 1))
+
+
+def decoder_prompt(backbone: Backbone, length: int, *, seed: int) -> DecoderPrompt:
+    """Return a prompt that is weak enough to leave the model its tongue."""
+    generator = np.random.default_rng(seed)
+    shape = backbone.decoder_shape
+    size = (shape.num_layers, 2, length, shape.d_attention)
+    own, memory = (0.3 * generator.standard_normal(size, np.float32) for _ in range(2))
+    return DecoderPrompt(own, memory)
+
+
+@pytest.fixture(scope="module")
+def rows(backbone: Backbone) -> list[CorrectionRow]:
+    """The texts, of two skills whose prompts are of different lengths."""
+    prompts = [decoder_prompt(backbone, 4, seed=1), decoder_prompt(backbone, 7, seed=2)]
+    encoder = backbone.encoder()
+    rows = []
+    for place, text in enumerate(TEXTS):
+        ids = tokenise(backbone, text).ids
+        tokens = torch.tensor([ids])
+        with torch.inference_mode():
+            states = encoder(tokens, torch.ones_like(tokens, dtype=torch.bool))[0].numpy()
+        rows.append(CorrectionRow(ids, states, prompts[place % 2]))
+    return rows
+
+
+@torch.inference_mode()
+def greedy(model: T5ForConditionalGeneration, row: CorrectionRow) -> tuple[int, ...]:
+    """Decode one token at a time with transformers; the prompt is a past, as PEFT's prefix tuning gives it."""
+    own, beside = torch.from_numpy(row.prompt.own), torch.from_numpy(row.prompt.memory)
+    states = torch.from_numpy(row.states)
+    heads = model.config.num_heads
+    past, memory = DynamicCache(), DynamicCache()
+    for layer, block in enumerate(model.decoder.block):
+        attention = block.layer[1].EncDecAttention
+        kv = [
+            torch.cat([beside[layer, i], read(states)]) for i, read in enumerate((attention.k, attention.v))
+        ]
+        past.update(*(_heads(each, heads) for each in own[layer]), layer)
+        memory.update(*(_heads(each, heads) for each in kv), layer)
+    cache = EncoderDecoderCache(past, memory)
+    cache.is_updated = dict.fromkeys(range(len(model.decoder.block)), True)
+    length = row.prompt.length + len(states)
+    tokens = [START]
+    while tokens[-1] != END and len(tokens) <= 3 * row.length // 2 + GROWTH:
+        hidden = model.decoder(
+            input_ids=torch.tensor([tokens[-1:]]),
+            past_key_values=cache,
+            use_cache=True,
+            encoder_hidden_states=torch.zeros(1, length, states.shape[1]),
+            encoder_attention_mask=torch.ones(1, length),
+        ).last_hidden_state
+        tokens.append(int(model.lm_head(hidden)[0, -1].argmax()))
+    return tuple(token for token in tokens[1:] if token != END)
+
+
+def _heads(states: torch.Tensor, heads: int) -> torch.Tensor:
+    return states.unflatten(-1, (heads, -1)).transpose(0, 1)[None]
+
+
+def test_equals_greedy_decoding_of_transformers(
+    corrector: Corrector, reference: T5ForConditionalGeneration, rows: list[CorrectionRow]
+) -> None:
+    expected = [greedy(reference, row) for row in rows]
+    assert len(set(expected)) > 3  # the model says different things, so equality means something
+    assert [each.token_ids for each in corrector.correct(rows)] == expected
+
+
+def test_a_row_is_decoded_alike_alone_and_among_others(
+    corrector: Corrector, rows: list[CorrectionRow]
+) -> None:
+    together = corrector.correct(rows)
+    for row, found in zip(rows, together, strict=True):
+        [alone] = corrector.correct([row])
+        assert alone.token_ids == found.token_ids
+        np.testing.assert_allclose(alone.probabilities, found.probabilities, atol=1e-4)
+
+
+def test_what_is_repeated_takes_few_passes(backbone: Backbone, corrector: Corrector) -> None:
+    """The draft is the source: where the decoder agrees, one pass takes many tokens."""
+    text = "Answer the question. What is the capital of France?"
+    [row] = [each for each in _rows(backbone, text)]
+    [first] = corrector.correct([row])
+    assert first.token_ids
+    again = CorrectionRow((*first.token_ids, END), row.states, row.prompt)
+    [second] = corrector.correct([again])
+    assert second.token_ids == first.token_ids
+    assert second.passes == 1
+
+
+def test_probabilities_are_of_the_tokens(corrector: Corrector, rows: list[CorrectionRow]) -> None:
+    for found in corrector.correct(rows):
+        assert len(found.probabilities) == len(found.token_ids)
+        assert all(0 < each <= 1 for each in found.probabilities)
+        assert found.passes <= len(found.token_ids) + 1
+
+
+def test_no_rows(corrector: Corrector) -> None:
+    assert corrector.correct([]) == []
+
+
+def _rows(backbone: Backbone, text: str) -> list[CorrectionRow]:
+    ids = tokenise(backbone, text).ids
+    tokens = torch.tensor([ids])
+    with torch.inference_mode():
+        states = backbone.encoder()(tokens, torch.ones_like(tokens, dtype=torch.bool))[0].numpy()
+    shape = backbone.decoder_shape
+    empty = np.zeros((shape.num_layers, 2, 0, shape.d_attention), np.float32)
+    return [CorrectionRow(ids, states, DecoderPrompt(empty, empty))]
