@@ -168,7 +168,8 @@ class CorrectionModel(nn.Module):
 
 def token_features(states: Tensor) -> Tensor:
     """Return (..., D) states at length sqrt(D), what detectors and taggers read."""
-    return F.normalize(states, dim=-1) * states.shape[-1] ** 0.5
+    features: Tensor = F.normalize(states, dim=-1) * states.shape[-1] ** 0.5
+    return features
 
 
 def padded(rows: Sequence[TokenIds]) -> tuple[Tensor, Tensor]:

@@ -60,16 +60,15 @@ def rows(backbone: Backbone) -> list[CorrectionRow]:
 
 @torch.inference_mode()
 def greedy(model: T5ForConditionalGeneration, row: CorrectionRow) -> tuple[int, ...]:
-    """Decode one token at a time with transformers; the prompt is a past, as PEFT's prefix tuning gives it."""
+    """Decode token by token with transformers; the prompt is a past, as PEFT gives it."""
     own, beside = torch.from_numpy(row.prompt.own), torch.from_numpy(row.prompt.memory)
     states = torch.from_numpy(row.states)
     heads = model.config.num_heads
     past, memory = DynamicCache(), DynamicCache()
     for layer, block in enumerate(model.decoder.block):
         attention = block.layer[1].EncDecAttention
-        kv = [
-            torch.cat([beside[layer, i], read(states)]) for i, read in enumerate((attention.k, attention.v))
-        ]
+        read = (attention.k(states), attention.v(states))
+        kv = [torch.cat([beside[layer, i], each]) for i, each in enumerate(read)]
         past.update(*(_heads(each, heads) for each in own[layer]), layer)
         memory.update(*(_heads(each, heads) for each in kv), layer)
     cache = EncoderDecoderCache(past, memory)
@@ -89,7 +88,8 @@ def greedy(model: T5ForConditionalGeneration, row: CorrectionRow) -> tuple[int, 
 
 
 def _heads(states: torch.Tensor, heads: int) -> torch.Tensor:
-    return states.unflatten(-1, (heads, -1)).transpose(0, 1)[None]
+    size, width = states.shape
+    return states.view(size, heads, width // heads).transpose(0, 1)[None]
 
 
 def test_equals_greedy_decoding_of_transformers(

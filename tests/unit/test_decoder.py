@@ -25,7 +25,8 @@ def states(backbone: Backbone) -> Tensor:
     ids = [backbone.tokenizer.encode(text).ids for text in ("book a table", "book a train")]
     tokens = torch.tensor(ids)
     with torch.inference_mode():
-        return backbone.encoder()(tokens, torch.ones_like(tokens, dtype=torch.bool))
+        states: Tensor = backbone.encoder()(tokens, torch.ones_like(tokens, dtype=torch.bool))
+    return states
 
 
 def nothing(decoder: Decoder, rows: int) -> Tensor:
@@ -39,7 +40,7 @@ def read(decoder: Decoder, states: Tensor, token_ids: Tensor) -> Tensor:
     positions = torch.arange(token_ids.shape[1]).expand(len(token_ids), -1)
     bias = decoder.attention_bias(positions, positions)
     memory_bias = decoder.memory_bias(torch.ones(memory.shape[0], memory.shape[3], dtype=torch.bool))
-    hidden, _ = decoder(token_ids, nothing(decoder, len(states)), bias, memory, memory_bias)
+    hidden: Tensor = decoder(token_ids, nothing(decoder, len(states)), bias, memory, memory_bias)[0]
     return hidden
 
 
