@@ -5,9 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
-import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from benchmarks.setting import arguments, machine, show
 from nlu.backbone import Backbone
@@ -16,8 +15,10 @@ from nlu.prompt import Prompt
 from nlu.tokens import tokenise
 from skills.formats import read_intents
 from training.config import make_config
-from training.loop import Rows, tune
-from training.models import PromptedEncoder
+from training.example import Example
+from training.loop import tune
+from training.models import Encoded, Expected, PromptedEncoder
+from training.objective import IntentObjective
 from training.trainer import label_name
 
 
@@ -35,13 +36,12 @@ class FullyTuned(PromptedEncoder):
         """All trained weights."""
         return [parameter for parameter in self._encoder.parameters() if parameter.requires_grad]
 
-    def features(self, indices: Sequence[int]) -> Tensor:
-        """As the skills' features: mean-pooled, at unit length."""
+    def encode(self, indices: Sequence[int], expected: Expected = ()) -> Encoded:
+        """As a prompted encoder, without slots that may be expected."""
         ids = nn.utils.rnn.pad_sequence([torch.tensor(self.rows[i]) for i in indices], batch_first=True)
         lengths = torch.tensor([len(self.rows[i]) for i in indices])
         mask = torch.arange(ids.shape[1]) < lengths[:, None]
-        states = self._encoder(ids, mask) * mask[..., None]
-        return nn.functional.normalize(states.sum(1) / lengths[:, None], dim=-1)
+        return Encoded(self._encoder(ids, mask), mask)
 
     def prompt(self) -> Prompt:
         """There is none."""
@@ -61,15 +61,17 @@ def main() -> None:
     test = read_intents(options.data / "banking77/test.jsonl").utterances
     labels = sorted({row.intent for row in train})
     texts = [row.text for row in train] + [label_name(label) for label in labels] + [row.text for row in test]
-    targets = np.array([labels.index(row.intent) for row in train] + list(range(len(labels))))
+    targets = [labels.index(row.intent) for row in train] + list(range(len(labels)))
     backbone = Backbone.load()
     encoder = FullyTuned(backbone, [tokenise(backbone, text).ids for text in texts])
     began = time.monotonic()
     config = make_config(seed=options.seed, prompt_rate=options.rate)
-    tuned = tune(encoder, Rows(range(len(targets)), targets), None, config, steps=options.steps)
+    examples = [Example(place, label) for place, label in enumerate(targets)]
+    objective = IntentObjective(encoder, examples, config)
+    tune(encoder, objective, examples, None, config, steps=options.steps)
     seconds = time.monotonic() - began
     features = encoder.all_features(range(len(targets), len(texts))).numpy()
-    answers = (features @ tuned.prototypes.T).argmax(axis=1)
+    answers = (features @ objective.prototypes().T).argmax(axis=1)
     right = sum(labels[answer] == row.intent for answer, row in zip(answers, test, strict=True))
     weights = sum(parameter.numel() for parameter in encoder.parameters())
     row = {

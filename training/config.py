@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from skills.errors import InputError
 from skills.skill import Method
+
+Precision = Literal["auto", "float32", "bfloat16"]  # as in nlu.compute, which would import torch
 
 
 class Start(StrEnum):
@@ -18,16 +20,20 @@ class Start(StrEnum):
     TOKENS = "tokens"  # keys and values of random tokens of the training rows
 
 
-class TuningConfig(BaseModel):
-    """Settings of one training run; stored with the version, so that it can be made again."""
+class Contexts(StrEnum):
+    """Whether a slot skill learns what the dialog has just asked for."""
+
+    AUTO = "auto"  # where the data says so for some rows
+    ON = "on"  # contexts are made up where the data has none
+    OFF = "off"
+
+
+class TrainingConfig(BaseModel):
+    """Settings that every training run has; stored with the version, so that it can be made again."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    method: Method = Field(Method.DEEP_PROMPT, description="more accurate and faster than soft-prompt here")
     seed: Annotated[int, Field(ge=0, lt=2**32)] = Field(13, description="same seed, same machine, same bytes")
-    start: Start = Field(
-        Start.DIALOG, description="a prompt tuned on public dialog: +1 point at 10 rows a label"
-    )
     prompt_length: Annotated[int, Field(ge=1, le=256)] = Field(
         16, description="vectors: 32 gained nothing and store twice the bytes"
     )
@@ -51,6 +57,53 @@ class TuningConfig(BaseModel):
     warmup_share: Annotated[float, Field(ge=0, lt=1)] = Field(
         0.1, description="share of steps; then cosine to zero"
     )
+    clip_norm: Annotated[float, Field(gt=0)] = Field(
+        1.0, description="the prompt's gradient now and then explodes"
+    )
+    dev_share: Annotated[float, Field(gt=0, lt=0.9)] = Field(
+        0.2, description="held out when no dev file is given"
+    )
+    dev_rows: Annotated[int, Field(ge=1)] = Field(
+        1000, description="at most so many; more calibrate no better"
+    )
+
+    @classmethod
+    def make(cls, **values: object) -> Self:
+        """Build a config from options.
+
+        Raises:
+            InputError: a value is out of bounds; names it, the bound and the field.
+        """
+        try:
+            return cls.model_validate(values)
+        except ValidationError as error:
+            first = error.errors()[0]
+            field = ".".join(map(str, first["loc"]))
+            raise InputError(f"{field} is {first['input']!r}: {first['msg']}", field=field) from error
+
+    def held_out_share(self, rows: int) -> float:
+        """Return the share of a file of this many rows that is held out when no dev file is given."""
+        return min(self.dev_share, self.dev_rows / rows) if rows else self.dev_share
+
+
+class LoopConfig(TrainingConfig):
+    """Settings of what `training.loop` tunes."""
+
+    start: Start = Field(
+        Start.DIALOG, description="a prompt tuned on public dialog: +1 point at 10 rows a label"
+    )
+    patience: Annotated[int, Field(ge=1, le=100)] = Field(
+        4, description="held-out measurements without a better one, once half of the steps are done"
+    )
+    refit_rows: Annotated[int, Field(ge=0)] = Field(
+        3000,
+        description="with no dev file and fewer rows than this, a second run learns the held-out rows too",
+    )
+
+
+class IntentSettings(BaseModel):
+    """Settings of an intent head."""
+
     scale: Annotated[float, Field(gt=0, le=100)] = Field(
         16.0, description="sharpens cosines before the softmax"
     )
@@ -63,44 +116,97 @@ class TuningConfig(BaseModel):
     contrastive_temperature: Annotated[float, Field(gt=0, le=10)] = Field(
         0.1, description="Khosla et al. 2020"
     )
-    clip_norm: Annotated[float, Field(gt=0)] = Field(
-        1.0, description="the prompt's gradient now and then explodes"
-    )
     label_names: bool = Field(
         True, description="label names are free training rows: +0.5 points at 10 rows a label"
     )
     lexical: bool = Field(True, description="fuse the n-gram expert where held-out rows say it helps")
-    patience: Annotated[int, Field(ge=1, le=100)] = Field(
-        4, description="held-out measurements without a better one, once half of the steps are done"
-    )
-    dev_share: Annotated[float, Field(gt=0, lt=0.9)] = Field(
-        0.2, description="held out when no dev file is given"
-    )
-    dev_rows: Annotated[int, Field(ge=1)] = Field(
-        1000, description="at most so many; more calibrate no better"
-    )
-    refit_rows: Annotated[int, Field(ge=0)] = Field(
-        3000,
-        description="with no dev file and fewer rows than this, a second run learns the held-out rows too",
-    )
     in_scope_kept: Annotated[float, Field(gt=0.5, le=1)] = Field(
         0.9, description="share of held-out in-scope rows that the out-of-scope threshold must accept"
     )
 
-    def held_out_share(self, rows: int) -> float:
-        """Return the share of a file of this many rows that is held out when no dev file is given."""
-        return min(self.dev_share, self.dev_rows / rows) if rows else self.dev_share
+
+class TuningConfig(IntentSettings, LoopConfig):
+    """Settings of an intent skill."""
+
+    method: Method = Field(Method.DEEP_PROMPT, description="more accurate and faster than soft-prompt here")
+
+
+class SlotConfig(LoopConfig):
+    """Settings of a slot skill."""
+
+    epochs: Annotated[int, Field(ge=1, le=1000)] = Field(
+        10, description="upper bound; early stopping ends sooner"
+    )
+    min_steps: Annotated[int, Field(ge=0, le=100_000)] = Field(
+        300, description="the tagger starts at zero: 500 rows need 20 epochs"
+    )
+    batch_rows: Annotated[int, Field(ge=2, le=1024)] = Field(32, description="256 words or so")
+    head_rate: Annotated[float, Field(gt=0, le=1)] = Field(5e-3, description="2e-3 loses half a point of F1")
+    precision: Precision = Field(
+        "auto", description="of the frozen weights: bfloat16 where it is faster, at the same F1"
+    )
+    contexts: Contexts = Field(
+        Contexts.AUTO, description="learn what the dialog has asked for, where rows have expected slots"
+    )
+    context_length: Annotated[int, Field(ge=1, le=64)] = Field(
+        2, description="prompt vectors of an expected slot"
+    )
+    context_share: Annotated[float, Field(ge=0, le=1)] = Field(
+        0.6, description="of the times that a row has its context: without one, slots must be found as well"
+    )
+    invented_share: Annotated[float, Field(ge=0, le=1)] = Field(
+        0.1, description="of the times that a row without a context is given one of its own slots as such"
+    )
+    misleading_share: Annotated[float, Field(ge=0, le=1)] = Field(
+        0.2, description="of invented contexts that name another slot: people do not always answer"
+    )
+    bare_share: Annotated[float, Field(ge=0, le=1)] = Field(
+        0.1, description="values alone as further rows, as a share of the rows; with their slot expected"
+    )
+
+
+class JointConfig(IntentSettings, SlotConfig):
+    """Settings of a skill of intents and slots."""
+
+    label_smoothing: Annotated[float, Field(ge=0, lt=1)] = Field(
+        0.05, description="of intents; slots have none"
+    )
+    intent_weight: Annotated[float, Field(gt=0, le=100)] = Field(
+        1.0, description="of the intents' loss beside that of the slots"
+    )
+
+
+class CorrectionConfig(TrainingConfig):
+    """Settings of a grammar skill."""
+
+    start: Literal["packaged", "tokens"] = Field(
+        "packaged", description="prompts tuned on generated errors, where they fit the backbone"
+    )
+    epochs: Annotated[int, Field(ge=1, le=1000)] = Field(3, description="upper bound; the best state is kept")
+    max_steps: Annotated[int, Field(ge=0, le=1_000_000)] = Field(
+        1500, description="a step decodes as well, and takes several times as long as one of intents"
+    )
+    batch_rows: Annotated[int, Field(ge=2, le=1024)] = Field(32, description="1,000 tokens or so")
+    prompt_rate: Annotated[float, Field(gt=0, le=1)] = Field(1e-2, description="of both prompts")
+    head_rate: Annotated[float, Field(gt=0, le=1)] = Field(2e-3, description="of the detector of errors")
+    warmup_share: Annotated[float, Field(ge=0, lt=1)] = Field(
+        0.05, description="share of steps; then cosine to zero"
+    )
+    precision: Precision = Field("auto", description="of the frozen weights: bfloat16 where it is faster")
+    detector_weight: Annotated[float, Field(ge=0, le=100)] = Field(
+        0.5, description="of the detector's loss beside that of the corrections"
+    )
+    clean_share: Annotated[float, Field(ge=0, le=1)] = Field(
+        0.5, description="of the corrections that are training rows themselves, as sentences to leave alone"
+    )
+    clean_left_alone: Annotated[float, Field(gt=0, le=1)] = Field(
+        0.98, description="share of held-out clean sentences that the gate must leave alone"
+    )
+    dev_share: Annotated[float, Field(gt=0, lt=0.9)] = Field(
+        0.1, description="held out when no dev file is given"
+    )
 
 
 def make_config(**values: object) -> TuningConfig:
-    """Build a config from options.
-
-    Raises:
-        InputError: a value is out of bounds; names it, the bound and the field.
-    """
-    try:
-        return TuningConfig.model_validate(values)
-    except ValidationError as error:
-        first = error.errors()[0]
-        field = ".".join(map(str, first["loc"]))
-        raise InputError(f"{field} is {first['input']!r}: {first['msg']}", field=field) from error
+    """Build the config of an intent skill, as `TrainingConfig.make`."""
+    return TuningConfig.make(**values)

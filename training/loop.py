@@ -1,8 +1,6 @@
-"""The training loop: tune one prompt and its prototypes on labeled rows of a frozen encoder.
+"""The training loop: tune one prompt and what an objective has besides it on rows of a frozen encoder.
 
-Loss: cross-entropy of scaled cosines against normalised prototypes, label-smoothed, plus a supervised
-contrastive term (Khosla et al. 2020, "Supervised Contrastive Learning"). AdamW, warm-up, cosine decay.
-Shapes: B rows of a batch, C labels, D model size.
+AdamW, warm-up, cosine decay; the best state on held-out rows is kept.
 """
 
 from __future__ import annotations
@@ -16,11 +14,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.nn import functional as F
 
-from nlu.prompt import Floats, Prompt
-from training.config import TuningConfig
+from training.config import LoopConfig
+from training.example import Example
 from training.models import PromptedEncoder
+from training.objective import Objective, Score
 
 SHUFFLE_BATCHES = 8  # batches sorted by length together: little padding, and still different every epoch
 EVALUATIONS = 20  # of the held-out rows at most, so that they cost little beside the training
@@ -28,105 +26,105 @@ EVALUATIONS = 20  # of the held-out rows at most, so that they cost little besid
 
 @dataclass(frozen=True)
 class Progress:
-    """Where a run is; `dev_accuracy` is the last one measured, None without held-out rows."""
+    """Where a run is; `dev_score` is the last one measured, None without held-out rows."""
 
     step: int
     steps: int
     loss: float
-    dev_accuracy: float | None
+    dev_score: float | None
     seconds_left: float
-
-
-@dataclass(frozen=True, eq=False)
-class Tuned:
-    """The result: a prompt and (C, D) unit-length prototypes, after `steps` of at most `planned` steps."""
-
-    prompt: Prompt
-    prototypes: Floats
-    steps: int
-
-
-@dataclass(frozen=True, eq=False)
-class Rows:
-    """Which rows of the encoder's list to use, and the label index of each, (rows,)."""
-
-    indices: Sequence[int]
-    labels: NDArray[np.int64]
+    score_name: str = "accuracy"  # what the score is
 
 
 def tune(
     encoder: PromptedEncoder,
-    train: Rows,
-    dev: Rows | None,
-    config: TuningConfig,
+    objective: Objective,
+    train: Sequence[Example],
+    dev: Sequence[Example] | None,
+    config: LoopConfig,
     *,
     steps: int | None = None,
     on_progress: Callable[[Progress], None] = lambda progress: None,
-) -> Tuned:
-    """Tune the encoder's prompt and return the best state, in which the encoder is left.
+) -> int:
+    """Tune the encoder's prompt and the objective, leave both in the best state, and return its step.
 
-    With `dev`, accuracy there is measured now and then and the best state is kept, by loss among equals; in
+    With `dev`, quality there is measured now and then and the best state is kept, by loss among equals; in
     the second half of the run, `config.patience` measurements without a better one end it. (Loss alone would
     choose too early: label smoothing spoils it long before accuracy suffers.) Without `dev` the run takes all
     `steps` and keeps the last state.
     """
     generator = np.random.default_rng(config.seed)
-    prototypes = nn.Parameter(
-        _class_means(encoder.all_features(train.indices), torch.from_numpy(train.labels))
-    )
-    steps = steps or planned_steps(len(train.indices), config)
-    optimizer, schedule = _optimizer(encoder, prototypes, config, steps)
-    evaluate_every = max(math.ceil(len(train.indices) / config.batch_rows), math.ceil(steps / EVALUATIONS))
-    best, best_score, patience, accuracy = None, (-1.0, 0.0), config.patience, None
+    steps = steps or planned_steps(len(train), config)
+    optimizer, schedule = _optimizer(encoder, objective, config, steps)
+    evaluate_every = max(math.ceil(len(train) / config.batch_rows), math.ceil(steps / EVALUATIONS))
+    best: _State | None = None
+    score, patience = None, config.patience
     start, running_loss = time.monotonic(), 0.0
     for step, picked in zip(range(1, steps + 1), _batches(encoder, train, config, generator), strict=False):
-        features = encoder.features([train.indices[i] for i in picked])
-        loss = _loss(features, prototypes, torch.from_numpy(train.labels[picked]), config)
-        optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        examples = objective.drawn([train[i] for i in picked], generator)
+        loss = _backward(encoder, objective, examples, optimizer)
         nn.utils.clip_grad_norm_(encoder.parameters(), config.clip_norm)
         optimizer.step()
         schedule.step()
-        running_loss += (loss.item() - running_loss) / min(step, 20)
+        running_loss += (loss - running_loss) / min(step, 20)
         if dev is not None and (step % evaluate_every == 0 or step == steps):
-            dev_loss, accuracy = _evaluate(encoder, prototypes, dev, config)
+            score = objective.measure(encoder, dev)
             if step > steps / 2:  # before, the rate is large and the state moves to and fro
                 patience -= 1
-            if (accuracy, -dev_loss) > best_score:
-                best, best_score = _state(encoder, prototypes, step), (accuracy, -dev_loss)
-                patience = config.patience
+            if best is None or score.better_than(best.score):
+                best, patience = _State(encoder, objective, score, step), config.patience
         seconds_left = (time.monotonic() - start) / step * (steps - step)
-        on_progress(Progress(step, steps, running_loss, accuracy, seconds_left))
+        quality = None if score is None else score.quality
+        on_progress(Progress(step, steps, running_loss, quality, seconds_left, objective.score_name))
         if patience == 0:
             break
     if best is None:
-        return _state(encoder, prototypes, steps)
-    encoder.reset(best.prompt)
-    return best
+        return steps
+    best.restore()
+    return best.step
 
 
-def planned_steps(rows: int, config: TuningConfig) -> int:
+def planned_steps(rows: int, config: LoopConfig) -> int:
     """Return the number of steps that the config gives to a file of this many rows."""
     epoch = math.ceil(rows / config.batch_rows)
     return min(max(config.epochs * epoch, config.min_steps), config.max_steps)
 
 
-def _state(encoder: PromptedEncoder, prototypes: Tensor, steps: int) -> Tuned:
-    return Tuned(encoder.prompt(), F.normalize(prototypes.detach(), dim=-1).numpy(), steps)
+def _backward(
+    encoder: PromptedEncoder,
+    objective: Objective,
+    examples: Sequence[Example],
+    optimizer: torch.optim.Optimizer,
+) -> float:
+    """Set the gradients of a batch, and return its loss."""
+    encoded = encoder.encode([each.place for each in examples], [each.expected for each in examples])
+    loss = objective.loss(encoded, examples)
+    optimizer.zero_grad()
+    loss.backward()  # type: ignore[no-untyped-call]
+    return loss.item()
 
 
-def _class_means(features: Tensor, labels: Tensor) -> Tensor:
-    """Return the (C, D) unit-length means of each label's features: the prototypes to begin with."""
-    sums = features.new_zeros(int(labels.max()) + 1, features.shape[1]).index_add_(0, labels, features)
-    return F.normalize(sums, dim=-1)
+class _State:
+    """What is trained, as it was at a step."""
+
+    def __init__(self, encoder: PromptedEncoder, objective: Objective, score: Score, step: int) -> None:
+        self.score = score
+        self.step = step
+        self._parameters = [*encoder.parameters(), *objective.parameters()]
+        self._values: list[Tensor] = [each.detach().clone() for each in self._parameters]
+
+    @torch.no_grad()
+    def restore(self) -> None:
+        for parameter, values in zip(self._parameters, self._values, strict=True):
+            parameter.copy_(values)
 
 
 def _optimizer(
-    encoder: PromptedEncoder, prototypes: nn.Parameter, config: TuningConfig, steps: int
+    encoder: PromptedEncoder, objective: Objective, config: LoopConfig, steps: int
 ) -> tuple[torch.optim.Optimizer, torch.optim.lr_scheduler.LRScheduler]:
     groups = [
         {"params": encoder.parameters(), "lr": config.prompt_rate},
-        {"params": [prototypes], "lr": config.head_rate},
+        {"params": objective.parameters(), "lr": config.head_rate},
     ]
     optimizer = torch.optim.AdamW(groups, weight_decay=0.0)
     warmup = max(1, round(config.warmup_share * steps))
@@ -138,10 +136,10 @@ def _optimizer(
 
 
 def _batches(
-    encoder: PromptedEncoder, train: Rows, config: TuningConfig, generator: np.random.Generator
+    encoder: PromptedEncoder, train: Sequence[Example], config: LoopConfig, generator: np.random.Generator
 ) -> Iterator[NDArray[np.int64]]:
     """Yield places in `train` for ever: shuffled, then sorted by length within a few batches' worth."""
-    lengths = np.array([len(encoder.rows[i]) for i in train.indices])
+    lengths = np.array([len(encoder.rows[each.place]) for each in train])
     size = config.batch_rows
     while True:
         order = generator.permutation(len(lengths))
@@ -152,30 +150,3 @@ def _batches(
             batches += [chunk[i : i + size] for i in range(0, len(chunk), size)]
         for index in generator.permutation(len(batches)):
             yield batches[index]
-
-
-def _loss(features: Tensor, prototypes: Tensor, labels: Tensor, config: TuningConfig) -> Tensor:
-    """Loss of (B, D) features whose labels are (B,)."""
-    scores = config.scale * features @ F.normalize(prototypes, dim=-1).T  # (B, C)
-    loss = F.cross_entropy(scores, labels, label_smoothing=config.label_smoothing)
-    if not config.contrastive_weight:
-        return loss
-    itself = torch.eye(len(labels), dtype=torch.bool)
-    similar = (features @ features.T / config.contrastive_temperature).masked_fill(itself, -1e4)  # (B, B)
-    positive = (labels[:, None] == labels[None]) & ~itself
-    counts = positive.sum(1)
-    paired = counts > 0
-    if not paired.any():
-        return loss
-    contrast = -(similar.log_softmax(1) * positive).sum(1)[paired] / counts[paired]
-    return loss + config.contrastive_weight * contrast.mean()
-
-
-@torch.no_grad()
-def _evaluate(
-    encoder: PromptedEncoder, prototypes: Tensor, dev: Rows, config: TuningConfig
-) -> tuple[float, float]:
-    """Return the cross-entropy and the accuracy on held-out rows."""
-    labels = torch.from_numpy(dev.labels)
-    scores = config.scale * encoder.all_features(dev.indices) @ F.normalize(prototypes, dim=-1).T
-    return F.cross_entropy(scores, labels).item(), (scores.argmax(1) == labels).float().mean().item()

@@ -1,13 +1,15 @@
-"""The two trainable prompts, behind one interface: rows in, features out, gradients only into the prompt.
+"""The two trainable prompts, behind one interface: rows in, states out, gradients only into the prompt.
 
-Shapes: B rows, L tokens, P prompt vectors, N top layers, D model size, H*K attention width.
+Shapes: B rows, L tokens, P prompt vectors, E vectors of an expected slot, N top layers, D model size, H*K
+attention width.
 """
 
 from __future__ import annotations
 
 import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +19,30 @@ from torch.nn import functional as F
 
 from nlu.backbone import Backbone
 from nlu.encoder import Encoder
-from nlu.prompt import Prompt
+from nlu.prompt import Floats, Prompt
 
 CACHE_BYTES = 3 << 30  # of trunk states kept in memory; above it they are computed again for each batch
 EVALUATION_ROWS = 64  # rows of one forward pass without gradients
 
 TokenIds = tuple[int, ...]
+Expected = Sequence[Sequence[int]]  # for each row the places of the slots that its dialog has just asked for
+
+
+@dataclass(frozen=True, eq=False)
+class Encoded:
+    """Rows behind the encoder: (B, L, D) hidden states and their (B, L) mask."""
+
+    states: Tensor
+    mask: Tensor
+
+    def at(self, rows: Sequence[int]) -> Encoded:
+        """Return some of the rows."""
+        return Encoded(self.states[list(rows)], self.mask[list(rows)])
+
+    def pooled(self) -> Tensor:
+        """Return (B, D) means over the tokens at unit length: what `nlu.head.pooled` does for one row."""
+        weights = self.mask[..., None].to(self.states.dtype)
+        return F.normalize((self.states * weights).sum(1) / weights.sum(1), dim=-1)
 
 
 class PromptedEncoder(ABC):
@@ -35,11 +55,11 @@ class PromptedEncoder(ABC):
 
     @abstractmethod
     def parameters(self) -> list[nn.Parameter]:
-        """The prompt's parameters."""
+        """What is trained: the prompt first."""
 
     @abstractmethod
-    def features(self, indices: Sequence[int]) -> Tensor:
-        """Return (B, D) unit-length mean-pooled features of the rows at `indices`, with gradients."""
+    def encode(self, indices: Sequence[int], expected: Expected = ()) -> Encoded:
+        """Return the states of the rows at `indices`, with gradients; without `expected`, no slot is."""
 
     @abstractmethod
     def prompt(self) -> Prompt:
@@ -48,43 +68,92 @@ class PromptedEncoder(ABC):
     @torch.no_grad()
     def reset(self, start: Prompt) -> None:
         """Put the prompt into a state that it had before, or that another one of its length had."""
-        for parameter, values in zip(self.parameters(), start.arrays(), strict=True):
+        for parameter, values in zip(self.parameters(), start.arrays(), strict=False):
             parameter.copy_(torch.from_numpy(values))
 
+    def features(self, indices: Sequence[int]) -> Tensor:
+        """Return (B, D) unit-length mean-pooled features of the rows at `indices`, with gradients."""
+        return self.encode(indices).pooled()
+
     @torch.no_grad()
-    def all_features(self, indices: Sequence[int]) -> Tensor:
+    def all_features(self, indices: Sequence[int], expected: Expected = ()) -> Tensor:
         """Return the features of many rows, in their order, without gradients."""
-        order = sorted(range(len(indices)), key=lambda i: len(self.rows[indices[i]]))
-        parts, places = [], []
-        for start in range(0, len(order), EVALUATION_ROWS):
-            chunk = order[start : start + EVALUATION_ROWS]
-            parts.append(self.features([indices[i] for i in chunk]))
+        parts, places = [], list[int]()
+        for chunk, encoded in self.batches(indices, expected):
+            parts.append(encoded.pooled())
             places += chunk
         features = torch.cat(parts)
         return features[torch.argsort(torch.tensor(places))]
 
+    @torch.no_grad()
+    def batches(self, indices: Sequence[int], expected: Expected = ()) -> Iterator[tuple[list[int], Encoded]]:
+        """Yield the states of many rows, without gradients: their places in `indices`, alike in length."""
+        order = sorted(range(len(indices)), key=lambda i: len(self.rows[indices[i]]))
+        for start in range(0, len(order), EVALUATION_ROWS):
+            chunk = order[start : start + EVALUATION_ROWS]
+            asked = [expected[i] for i in chunk] if expected else ()
+            yield chunk, self.encode([indices[i] for i in chunk], asked)
+
 
 class DeepPrompted(PromptedEncoder):
-    """Keys and values above the fork (P-Tuning v2). The trunk's output of each row is computed only once."""
+    """Keys and values above the fork (P-Tuning v2). The trunk's output of each row is computed only once.
 
-    def __init__(self, encoder: Encoder, rows: Sequence[TokenIds], *, prompt_length: int, seed: int) -> None:
+    Args:
+        encoder: its weights may be in half precision; states and what is trained are in float32.
+        rows: token ids.
+        prompt_length: P.
+        seed: of what is random in the beginning.
+        expected_slots: how many slots a dialog may expect, each with vectors of its own; and E.
+    """
+
+    def __init__(
+        self,
+        encoder: Encoder,
+        rows: Sequence[TokenIds],
+        *,
+        prompt_length: int,
+        seed: int,
+        expected_slots: tuple[int, int] = (0, 1),
+    ) -> None:
         super().__init__(rows)
         self.width = encoder.shape.d_model
         self._encoder = encoder
-        size = sum(map(len, rows)) * encoder.shape.d_model * 4
+        weights = encoder.embedding.weight
+        size = sum(map(len, rows)) * encoder.shape.d_model * weights.element_size()
         self._trunk_states = self._all_trunk_states() if size <= CACHE_BYTES else None
-        self._prompt = nn.Parameter(self._keys_and_values(prompt_length, torch.Generator().manual_seed(seed)))
+        generator = torch.Generator().manual_seed(seed)
+        self._prompt = nn.Parameter(self._keys_and_values(prompt_length, generator).float())
+        self._expected = nn.Parameter(self._small_vectors(*expected_slots, generator))
 
     def parameters(self) -> list[nn.Parameter]:
-        return [self._prompt]
+        return [self._prompt, *([self._expected] if len(self._expected) else [])]
 
-    def features(self, indices: Sequence[int]) -> Tensor:
+    def encode(self, indices: Sequence[int], expected: Expected = ()) -> Encoded:
         hidden, mask = self._trunk(indices)
         prompt = self._prompt.expand(len(indices), *self._prompt.shape)
-        return _pooled(self._encoder.top(hidden, mask, prompt), mask)
+        if not any(expected):
+            return Encoded(self._encoder.top(hidden, mask, prompt).float(), mask)
+        more, present = self._expected_vectors(expected)
+        prompt_mask = F.pad(present, (prompt.shape[3], 0), value=True)
+        states = self._encoder.top(hidden, mask, torch.cat([prompt, more], dim=3), prompt_mask)
+        return Encoded(states.float(), mask)
 
     def prompt(self) -> Prompt:
         return Prompt(deep=self._prompt.detach().clone().numpy())
+
+    def expected(self) -> Floats:
+        """Return a copy of the (slots, N, 2, E, H*K) vectors of expected slots as they are now."""
+        vectors: Floats = self._expected.detach().clone().numpy()
+        return vectors
+
+    def _expected_vectors(self, expected: Expected) -> tuple[Tensor, Tensor]:
+        """Return (B, N, 2, most * E, H*K) vectors of the rows' slots, and (B, most * E): which they have."""
+        most = max(map(len, expected))
+        absent = len(self._expected)
+        vectors = torch.cat([self._expected, torch.zeros_like(self._expected[:1])])
+        picked = torch.tensor([[*slots, *[absent] * (most - len(slots))] for slots in expected])
+        more = vectors[picked].permute(0, 2, 3, 1, 4, 5).flatten(3, 4)
+        return more, (picked != absent).repeat_interleave(self._expected.shape[3], dim=1)
 
     def _trunk(self, indices: Sequence[int]) -> tuple[Tensor, Tensor]:
         """Return trunk states (B, L, D) and their mask (B, L)."""
@@ -106,6 +175,12 @@ class DeepPrompted(PromptedEncoder):
             hidden, _ = self._run_trunk(chunk)
             states |= {i: hidden[j, : len(self.rows[i])].clone() for j, i in enumerate(chunk)}
         return [states[i] for i in range(len(self.rows))]
+
+    def _small_vectors(self, slots: int, length: int, generator: torch.Generator) -> Tensor:
+        """Return (slots, N, 2, E, H*K) random vectors, small beside the prompt's."""
+        shape = (slots, *self._prompt.shape[:2], length, self._prompt.shape[3])
+        deviation = self._prompt.detach().std() if slots else 1.0
+        return 0.1 * deviation * torch.randn(shape, generator=generator)
 
     @torch.no_grad()
     def _keys_and_values(self, length: int, generator: torch.Generator) -> Tensor:
@@ -140,10 +215,12 @@ class SoftPrompted(PromptedEncoder):
     def parameters(self) -> list[nn.Parameter]:
         return [parameter for parameter in self._model.parameters() if parameter.requires_grad]
 
-    def features(self, indices: Sequence[int]) -> Tensor:
+    def encode(self, indices: Sequence[int], expected: Expected = ()) -> Encoded:
+        if any(expected):
+            raise ValueError("only a deep prompt can be extended by expected slots")
         token_ids, mask = _padded([self.rows[i] for i in indices])
         states = self._model(input_ids=token_ids, attention_mask=mask.long()).last_hidden_state
-        return _pooled(states[:, -token_ids.shape[1] :], mask)
+        return Encoded(states[:, -token_ids.shape[1] :], mask)
 
     def prompt(self) -> Prompt:
         embeddings: Tensor = self._model.get_prompt_embedding_to_save(self._model.active_adapter)
@@ -153,12 +230,6 @@ class SoftPrompted(PromptedEncoder):
         """Write a PEFT checkpoint."""
         # Left to itself, PEFT asks the hub whether the base model's vocabulary has changed.
         self._model.save_pretrained(str(directory), safe_serialization=True, save_embedding_layers=False)
-
-
-def _pooled(states: Tensor, mask: Tensor) -> Tensor:
-    """Mean over the tokens of (B, L, D), at unit length: what `nlu.head.pooled` does for one row."""
-    weights = mask[..., None].to(states.dtype)
-    return F.normalize((states * weights).sum(1) / weights.sum(1), dim=-1)
 
 
 def _padded(rows: Sequence[TokenIds]) -> tuple[Tensor, Tensor]:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
-from importlib.metadata import PackageNotFoundError, version
 
 import numpy as np
 import torch
@@ -18,27 +17,20 @@ from nlu.lexical import LexicalExpert
 from nlu.loaded import pack_skill
 from nlu.prompt import Floats, Prompt
 from nlu.tokens import tokenise
-from skills.dataset import Dataset, data_sha256
+from skills.dataset import Dataset
 from skills.errors import InputError
-from skills.skill import OUT_OF_SCOPE_LABEL, Calibration, Method, Provenance, SkillDraft, SkillKind
+from skills.skill import OUT_OF_SCOPE_LABEL, Calibration, Method, SkillDraft, SkillKind
 from skills.utterance import Utterance
 from training.calibration import calibrate
 from training.config import Start, TuningConfig
 from training.evaluation import Evaluation, judge
-from training.loop import Progress, Rows, tune
+from training.example import Example
+from training.loop import tune
 from training.models import DeepPrompted, PromptedEncoder, SoftPrompted
+from training.objective import IntentObjective
+from training.provenance import provenance
 from training.start import dialog_start
-
-OnProgress = Callable[[str, Progress], None]  # the run's name ("tune", "refit") and where it is
-
-
-@dataclass(frozen=True)
-class Trained:
-    """A draft for the catalog, and how it did on the held-out rows."""
-
-    draft: SkillDraft
-    held_out: Evaluation
-    refitted: bool  # whether the stored skill has since learned the held-out rows as well
+from training.trained import OnProgress, Trained
 
 
 def train_intents(
@@ -50,7 +42,7 @@ def train_intents(
     start: Prompt | None = None,
     refit: bool | None = None,
     on_progress: OnProgress = lambda run, progress: None,
-) -> Trained:
+) -> Trained[Evaluation]:
     """Train an intent skill.
 
     Args:
@@ -68,19 +60,21 @@ def train_intents(
     texts = _Texts(dataset)
     encoder = _prompted(backbone, texts.all, config, start)
     untrained = encoder.prompt()
-    train, dev = texts.rows(dataset.train, names=config.label_names), texts.rows(dataset.dev)
-    tuned = tune(encoder, train, dev, config, on_progress=partial(on_progress, "tune"))
+    train, dev = texts.examples(dataset.train, names=config.label_names), texts.examples(dataset.dev)
+    objective = IntentObjective(encoder, train, config)
+    tune(encoder, objective, train, dev, config, on_progress=partial(on_progress, "tune"))
     lexical = texts.lexical(train) if config.lexical else None
-    head = IntentHead(dataset.labels, tuned.prototypes, config.scale, lexical, 0.0, Calibration())
+    head = IntentHead(dataset.labels, objective.prototypes(), config.scale, lexical, 0.0, Calibration())
     head, held_out = _calibrated(head, encoder, texts, dataset, config)
-    refitted = len(train.indices) < config.refit_rows if refit is None else refit
+    refitted = len(train) < config.refit_rows if refit is None else refit
     if refitted:
         before = _mean_energy(head, encoder, texts, train)
-        everything = texts.rows((*dataset.train, *dataset.dev), names=config.label_names)
+        everything = texts.examples((*dataset.train, *dataset.dev), names=config.label_names)
         encoder.reset(untrained)
-        tuned = tune(encoder, everything, None, config, on_progress=partial(on_progress, "refit"))
+        objective = IntentObjective(encoder, everything, config)
+        tune(encoder, objective, everything, None, config, on_progress=partial(on_progress, "refit"))
         lexical = texts.lexical(everything) if head.lexical else None
-        head = replace(head, prototypes=tuned.prototypes, lexical=lexical)
+        head = replace(head, prototypes=objective.prototypes(), lexical=lexical)
         head = _shifted(head, before - _mean_energy(head, encoder, texts, train))
     draft = SkillDraft(
         name=name,
@@ -91,8 +85,8 @@ def train_intents(
         head={"scale": head.scale, "lexical_weight": head.lexical_weight},
         calibration=head.calibration,
         metrics=held_out.metrics.as_flat_dict(),
-        provenance=_provenance(dataset, config, time.monotonic() - began),
-        tensors=pack_skill(tuned.prompt, head),
+        provenance=provenance(_all_rows(dataset), config, time.monotonic() - began),
+        tensors=pack_skill(encoder.prompt(), head),
     )
     return Trained(draft, held_out, refitted)
 
@@ -121,17 +115,17 @@ class _Texts:
         """Return the places of texts in the list."""
         return [self._place[text] for text in texts]
 
-    def rows(self, utterances: Sequence[Utterance], *, names: bool = False) -> Rows:
+    def examples(self, utterances: Sequence[Utterance], *, names: bool = False) -> list[Example]:
         """Return labeled rows; with `names`, each label's name is a row of that label."""
-        texts = [row.text for row in utterances] + (self.names if names else [])
-        labels = [self.labels[row.intent] for row in utterances]
+        examples = [Example(self._place[row.text], self.labels[row.intent]) for row in utterances]
         if names:
-            labels += range(len(self.names))
-        return Rows(self.indices(texts), np.array(labels, np.int64))
+            examples += [Example(self._place[name], label) for label, name in enumerate(self.names)]
+        return examples
 
-    def lexical(self, rows: Rows) -> LexicalExpert:
+    def lexical(self, examples: Sequence[Example]) -> LexicalExpert:
         """Return the n-gram expert of labeled rows."""
-        return LexicalExpert.fit([self.all[i] for i in rows.indices], rows.labels.tolist(), len(self.labels))
+        texts = [self.all[each.place] for each in examples]
+        return LexicalExpert.fit(texts, [each.intent for each in examples], len(self.labels))
 
 
 def label_name(label: str) -> str:
@@ -171,7 +165,7 @@ def _calibrated(
         head,
         cosines=features @ head.prototypes.T,
         lexical=_lexical(head, held_out),
-        labels=texts.rows(dataset.dev).labels,
+        labels=np.array([each.intent for each in texts.examples(dataset.dev)]),
         oos_cosines=oos_features @ head.prototypes.T,
         oos_lexical=_lexical(head, texts.oos),
         in_scope_kept=config.in_scope_kept,
@@ -181,9 +175,12 @@ def _calibrated(
     return head, judge(head, head.predict(judged, np.concatenate([features, oos_features])), judged, expected)
 
 
-def _mean_energy(head: IntentHead, encoder: PromptedEncoder, texts: _Texts, rows: Rows) -> float:
+def _mean_energy(
+    head: IntentHead, encoder: PromptedEncoder, texts: _Texts, examples: Sequence[Example]
+) -> float:
     """Return the mean energy of rows that the head was trained on."""
-    scores = head.scores([texts.all[i] for i in rows.indices], _features(encoder, rows.indices))
+    places = [each.place for each in examples]
+    scores = head.scores([texts.all[place] for place in places], _features(encoder, places))
     return float(energy(scores).mean())
 
 
@@ -207,21 +204,6 @@ def _lexical(head: IntentHead, texts: Sequence[str]) -> Floats:
     return np.stack([head.lexical.scores(text) for text in texts])
 
 
-def _provenance(dataset: Dataset, config: TuningConfig, seconds: float) -> Provenance:
+def _all_rows(dataset: Dataset) -> list[Utterance]:
     oos = [Utterance(text, OUT_OF_SCOPE_LABEL) for text in (*dataset.train_oos, *dataset.dev_oos)]
-    rows = sorted((*dataset.train, *dataset.dev, *oos), key=lambda row: (row.intent, row.text))
-    return Provenance(
-        data_sha256=data_sha256(rows),  # sorted: the same data has the same hash however it was split
-        rows=len(rows),
-        seed=config.seed,
-        config=config.model_dump(mode="json"),
-        code_version=_code_version(),
-        seconds=round(seconds, 1),
-    )
-
-
-def _code_version() -> str:
-    try:
-        return version("softspoken")
-    except PackageNotFoundError:  # a source tree that is not installed
-        return "unknown"
+    return [*dataset.train, *dataset.dev, *oos]

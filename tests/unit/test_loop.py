@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -13,8 +14,11 @@ from torch.nn import functional as F
 
 from nlu.prompt import Floats, Prompt
 from training.config import TuningConfig, make_config
-from training.loop import Progress, Rows, Tuned, planned_steps, tune
-from training.models import PromptedEncoder
+from training.example import Example
+from training.loop import Progress, planned_steps
+from training.loop import tune as tune_objective
+from training.models import Encoded, Expected, PromptedEncoder
+from training.objective import IntentObjective
 
 LABELS = np.arange(24, dtype=np.int64) % 3
 
@@ -27,15 +31,16 @@ class Rotated(PromptedEncoder):
         self.width = points.shape[1]
         self._points = points
         self._matrix = nn.Parameter(torch.eye(self.width))
-        self.batches: list[list[int]] = []
+        self.learned: list[list[int]] = []
 
     def parameters(self) -> list[nn.Parameter]:
         return [self._matrix]
 
-    def features(self, indices: Sequence[int]) -> Tensor:
+    def encode(self, indices: Sequence[int], expected: Expected = ()) -> Encoded:
         if torch.is_grad_enabled():
-            self.batches.append(list(indices))
-        return F.normalize(self._points[list(indices)] @ self._matrix, dim=-1)
+            self.learned.append(list(indices))
+        states = (self._points[list(indices)] @ self._matrix)[:, None]
+        return Encoded(states, torch.ones(len(indices), 1, dtype=torch.bool))
 
     def prompt(self) -> Prompt:
         return Prompt(soft=self._matrix.detach().clone().numpy())
@@ -53,16 +58,35 @@ def config_of(**values: object) -> TuningConfig:
     return make_config(**({"min_steps": 0, "max_steps": 60, "epochs": 1000, "batch_rows": 8} | values))
 
 
-def rows(*places: int) -> Rows:
-    return Rows(places, LABELS[list(places)])
+def rows(*places: int, labels: Sequence[int] = LABELS.tolist()) -> list[Example]:
+    return [Example(place, labels[place]) for place in places]
 
 
 TRAIN, DEV = rows(*range(18)), rows(*range(18, 24))
 
 
-def accuracy(encoder: Rotated, tuned: Tuned, where: Rows) -> float:
-    scores = encoder.all_features(where.indices).numpy() @ tuned.prototypes.T
-    return float((scores.argmax(axis=1) == where.labels).mean())
+@dataclass(frozen=True)
+class Tuned:
+    prompt: Prompt
+    prototypes: Floats
+    steps: int
+
+
+def tune(
+    encoder: Rotated,
+    train: Sequence[Example],
+    dev: Sequence[Example] | None,
+    config: TuningConfig,
+    on_progress: Callable[[Progress], None] = lambda progress: None,
+) -> Tuned:
+    objective = IntentObjective(encoder, train, config)
+    steps = tune_objective(encoder, objective, train, dev, config, on_progress=on_progress)
+    return Tuned(encoder.prompt(), objective.prototypes(), steps)
+
+
+def accuracy(encoder: Rotated, tuned: Tuned, where: Sequence[Example]) -> float:
+    scores = encoder.all_features([each.place for each in where]).numpy() @ tuned.prototypes.T
+    return float(np.mean(scores.argmax(axis=1) == [each.intent for each in where]))
 
 
 def weights_of(encoder: Rotated) -> Floats:
@@ -102,16 +126,16 @@ def test_the_same_seed_gives_the_same_bytes() -> None:
 def test_every_epoch_takes_every_row_once_in_another_order() -> None:
     encoder = make_encoder()
     tune(encoder, TRAIN, None, config_of(max_steps=6))
-    epochs = [[place for batch in encoder.batches[start : start + 3] for place in batch] for start in (0, 3)]
+    epochs = [[place for batch in encoder.learned[start : start + 3] for place in batch] for start in (0, 3)]
     assert sorted(epochs[0]) == sorted(epochs[1]) == list(range(18))
     assert epochs[0] != epochs[1]
-    assert {len(batch) for batch in encoder.batches} == {8, 2}
+    assert {len(batch) for batch in encoder.learned} == {8, 2}
 
 
 def test_a_batch_of_one_row_is_no_obstacle() -> None:
     encoder = make_encoder()
     tuned = tune(encoder, rows(*range(17)), DEV, config_of(max_steps=6))
-    assert [len(batch) for batch in encoder.batches].count(1) == 2
+    assert [len(batch) for batch in encoder.learned].count(1) == 2
     assert np.isfinite(tuned.prototypes).all()
 
 
@@ -119,10 +143,10 @@ def test_a_batch_of_one_row_is_no_obstacle() -> None:
 def test_the_best_state_is_returned_and_left_in_the_encoder(changes: dict[str, object]) -> None:
     """With noise for labels the held-out loss only rises: the best state is an early one."""
     encoder, states = make_encoder(noise=3.0), list[Floats]()
-    labels = np.random.default_rng(0).integers(0, 3, 18)
+    labels = np.random.default_rng(0).integers(0, 3, 18).tolist()
     tuned = tune(
         encoder,
-        Rows(range(18), labels),
+        rows(*range(18), labels=labels),
         DEV,
         config_of(**changes),
         on_progress=lambda progress: states.append(weights_of(encoder)),
@@ -136,9 +160,9 @@ def test_the_best_state_is_returned_and_left_in_the_encoder(changes: dict[str, o
 
 def test_patience_ends_the_run_early() -> None:
     seen = list[Progress]()
-    labels = np.random.default_rng(0).integers(0, 3, 18)
+    labels = np.random.default_rng(0).integers(0, 3, 18).tolist()
     config = config_of(max_steps=200, patience=2)
-    tune(make_encoder(noise=3.0), Rows(range(18), labels), DEV, config, on_progress=seen.append)
+    tune(make_encoder(noise=3.0), rows(*range(18), labels=labels), DEV, config, on_progress=seen.append)
     assert len(seen) < 200
 
 
@@ -146,7 +170,7 @@ def test_without_held_out_rows_all_steps_are_taken_and_the_last_state_kept() -> 
     encoder, seen = make_encoder(), list[Progress]()
     tuned = tune(encoder, TRAIN, None, config_of(max_steps=9, patience=1), on_progress=seen.append)
     assert tuned.steps == len(seen) == 9
-    assert all(each.dev_accuracy is None for each in seen)
+    assert all(each.dev_score is None for each in seen)
     assert np.array_equal(tuned.prompt.arrays()[0], weights_of(encoder))
 
 
@@ -168,7 +192,7 @@ def test_progress_counts_up_and_ends() -> None:
     assert {each.steps for each in seen} == {12}
     assert all(each.seconds_left >= 0 for each in seen)
     assert seen[-1].seconds_left == 0
-    assert seen[-1].dev_accuracy is not None
+    assert seen[-1].dev_score is not None
 
 
 def test_an_interruption_reaches_the_caller() -> None:
@@ -179,7 +203,7 @@ def test_an_interruption_reaches_the_caller() -> None:
     encoder = make_encoder()
     with pytest.raises(KeyboardInterrupt):
         tune(encoder, TRAIN, DEV, config_of(), on_progress=interrupt)
-    assert len(encoder.batches) == 3
+    assert len(encoder.learned) == 3
 
 
 @pytest.mark.parametrize(

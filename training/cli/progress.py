@@ -54,7 +54,7 @@ class _Bars:
         if run not in self._tasks:
             for task in self._tasks.values():
                 if not self._bar.tasks[task].finished:
-                    self._bar.update(task, state="stopped early, at its best dev loss")
+                    self._bar.update(task, state="stopped early, at its best")
             self._tasks[run] = self._bar.add_task(_RUNS.get(run, run), total=progress.steps, state="")
         self._bar.update(self._tasks[run], completed=progress.step, state=_state(progress))
 
@@ -74,8 +74,8 @@ class _Lines:
 
 
 def _state(progress: loop.Progress) -> str:
-    accuracy = "" if progress.dev_accuracy is None else f", dev accuracy {percent(progress.dev_accuracy)}"
-    return f"loss {progress.loss:.3f}{accuracy}, {clock(progress.seconds_left)} left"
+    score = "" if progress.dev_score is None else f", dev {progress.score_name} {percent(progress.dev_score)}"
+    return f"loss {progress.loss:.3f}{score}, {clock(progress.seconds_left)} left"
 
 
 def clock(seconds: float) -> str:
