@@ -21,7 +21,7 @@ _SETTINGS = {
     "RETURN_AS_TIMEZONE_AWARE": False,
 }
 _LEADING = re.compile(r"^(?:on|for|by|around|about|at|from|until|till|coming|this coming|the coming) ")
-_ABBREVIATED = {"tmrw": "tomorrow", "tmr": "tomorrow", "2moro": "tomorrow", "tmw": "tomorrow"}
+_ABBREVIATED = {"tmrw": "tomorrow", "tmr": "tomorrow", "tmw": "tomorrow"}
 _FIGURES = re.compile(r"\d{4}|\d{1,4}([-/.])\d{1,2}\1\d{1,4}|\d{1,2}/\d{1,2}|\d{4}-\d{1,2}")  # of a date
 _WORD = re.compile(r"[^\W\d_]+")
 _COUNTED = re.compile(r"^in \d|\b(?:ago|from now|later|hence)$")
