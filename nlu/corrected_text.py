@@ -16,9 +16,27 @@ from tokenizers import Tokenizer
 
 from nlu.corrector import Correction
 from nlu.tokens import SPACE, Tokens
-from skills.edits import Edit, edits_between
+from skills.edits import Edit, apply_edits, edits_between
+from skills.parse import GrammarAnswer
+from skills.protection import keep_protected
 
 _UNKNOWN = "\N{REPLACEMENT CHARACTER}"  # T5 reads it as a space, so no piece has it
+_NONE = -2  # no word's place, nor the one before the first
+
+
+def corrected_answer(
+    tokenizer: Tokenizer,
+    text: str,
+    tokens: Tokens,
+    correction: Correction,
+    *,
+    error_probability: float,
+    protected: Sequence[tuple[int, int]],
+) -> GrammarAnswer:
+    """Return what a correction says of a text, without the edits that would change a protected span."""
+    edits = correction_edits(tokenizer, text, tokens, correction, otherwise=error_probability)
+    edits = keep_protected(text, edits, protected)
+    return GrammarAnswer(not edits, 1 - error_probability, apply_edits(text, edits), edits)
 
 
 def correction_edits(
@@ -146,7 +164,7 @@ class _Rewriting:
         self._source = source
         self._parts: list[_Part] = []
         self._next = 0  # the first word that is not dealt with
-        self._last = -1  # the word that stands at the end, or was replaced there
+        self._last = -1  # the word that stands at the end, or was replaced by what does
 
     def keep(self, place: int) -> None:
         """Take over words as they were written, up to and with the one at `place`."""
@@ -160,7 +178,7 @@ class _Rewriting:
             self.keep(places[0] - 1)
         for word in words:
             self._put(self._gap(places[0]) if places and word is words[0] else " ", word)
-        self._last = places[-1] if places and words else -1
+        self._last = places[-1] if places and words else _NONE
         for each in range(self._next, places[-1] if places else 0):
             if each not in places:  # it has nothing that T5 knows, and stays
                 self._keep_one(each)

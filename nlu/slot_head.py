@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property, lru_cache
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -20,10 +19,8 @@ from nlu.prompt import Floats, Prompt
 from nlu.tokens import Tokens
 from nlu.words import words
 from skills.parse import SlotAlternative, SlotsAnswer, SlotValue
+from skills.resolution import Resolver
 from skills.slot import SlotLabel
-
-if TYPE_CHECKING:
-    from skills.resolution import Resolver
 
 MAX_ALTERNATIVES = 3
 LEAST_ALTERNATIVE = 0.01  # a label less probable than this is no alternative

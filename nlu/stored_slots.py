@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from nlu.encoder import EncoderShape
 from nlu.slot_head import SlotHead
 from nlu.tensors import Tensors, floats, number
+from skills.resolution import Resolver, SlotSchema, read_schema_document, schema_document
 from skills.slot import SlotLabel
-
-if TYPE_CHECKING:
-    from skills.resolution import SlotSchema
 
 
 def slot_tensors(head: SlotHead) -> Tensors:
@@ -25,8 +23,6 @@ def slot_tensors(head: SlotHead) -> Tensors:
 
 def slot_settings(head: SlotHead, schema: SlotSchema) -> dict[str, Any]:
     """Return the head's part of `SkillVersion.head`, under "slots"; `schema` is that of its resolver."""
-    from skills.resolution import schema_document
-
     return {
         "labels": [str(label) for label in head.labels],
         "temperature": head.temperature,
@@ -41,8 +37,6 @@ def read_slot_head(settings: dict[str, Any], tensors: Tensors, shape: EncoderSha
     Raises:
         KeyError, TypeError, ValueError, InputError: it is incomplete, or its parts do not fit.
     """
-    from skills.resolution import Resolver, read_schema_document
-
     labels = tuple(map(SlotLabel.parse, settings["labels"]))
     names = tuple(map(str, settings["expected"]))
     for what, found in (("labels", labels), ("expected slots", names)):
@@ -50,6 +44,8 @@ def read_slot_head(settings: dict[str, Any], tensors: Tensors, shape: EncoderSha
             raise ValueError(f"its head's {what} are not all different")
     if not labels:
         raise ValueError("its head has no slot labels, at least 1 is needed")
+    if not isinstance(settings["schema"], dict):
+        raise ValueError(f"its slot types are {settings['schema']!r}, no JSON object")
     tags = 2 * len(labels) + 1
     expected = (len(names), shape.prompted_layers, 2, None, shape.d_attention)
     return SlotHead(

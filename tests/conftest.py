@@ -107,7 +107,7 @@ def make_prompt(backbone: Backbone) -> Callable[..., Prompt]:
 def make_draft() -> Callable[..., SkillDraft]:
     """Return a function that makes a skill of any kind that fits a backbone; it has learned nothing.
 
-    Heads may be given; those that the kind needs are random otherwise. Their weights are all that answers.
+    Prompt and heads may be given; those that the kind needs are random otherwise.
     """
     from nlu.grammar_head import GrammarHead
     from nlu.head import IntentHead
@@ -116,6 +116,7 @@ def make_draft() -> Callable[..., SkillDraft]:
     from nlu.slot_head import SlotHead
     from nlu.stored_grammar import grammar_settings
     from nlu.stored_slots import slot_settings
+    from skills.resolution import Resolver
 
     def make(
         backbone: Backbone,
@@ -123,7 +124,7 @@ def make_draft() -> Callable[..., SkillDraft]:
         kind: SkillKind = SkillKind.INTENT,
         *,
         seed: int = 0,
-        prompt_length: int = 3,
+        prompt: Prompt | None = None,
         intent: IntentHead | None = None,
         slots: SlotHead | None = None,
         grammar: GrammarHead | None = None,
@@ -134,15 +135,13 @@ def make_draft() -> Callable[..., SkillDraft]:
             return generator.normal(size=sizes).astype(np.float32)
 
         settings: dict[str, Any] = {}
-        deep = normal(shape.prompted_layers, 2, prompt_length, shape.d_attention)
+        prompt = prompt or Prompt(deep=normal(shape.prompted_layers, 2, 3, shape.d_attention))
         if kind in (SkillKind.INTENT, SkillKind.JOINT):
             intent = intent or IntentHead(
                 TOY_COLOURS, normal(3, shape.d_model), 20.0, None, 0.0, Calibration()
             )
             settings |= {"scale": intent.scale, "lexical_weight": 0.0}
         if kind in (SkillKind.SLOTS, SkillKind.JOINT):
-            from skills.resolution import Resolver
-
             slots = slots or SlotHead(
                 TOY_SLOTS,
                 normal(5, shape.d_model),
@@ -154,7 +153,7 @@ def make_draft() -> Callable[..., SkillDraft]:
             )
             settings["slots"] = slot_settings(slots, {})
         if kind is SkillKind.GRAMMAR:
-            layers = (backbone.decoder_shape.num_layers, 2, prompt_length, shape.d_attention)
+            layers = (backbone.decoder_shape.num_layers, 2, 3, shape.d_attention)
             grammar = grammar or GrammarHead(
                 normal(shape.d_model), 0.0, 1.0, 0.0, 0.5, DecoderPrompt(normal(*layers), normal(*layers))
             )
@@ -169,7 +168,7 @@ def make_draft() -> Callable[..., SkillDraft]:
             calibration=Calibration(),
             metrics={"accuracy": 0.75},
             provenance=Provenance("d" * 64, 12, seed, {}, "1.0", 2.5),
-            tensors=pack_skill(Prompt(deep=deep), intent, slots, grammar),
+            tensors=pack_skill(prompt, intent, slots, grammar),
         )
 
     return make

@@ -95,7 +95,9 @@ def results(futures: Sequence[Future[Encoded]]) -> list[Encoded]:
     return [future.result() for future in futures]
 
 
-def test_each_row_gets_its_own_states(make_batcher: Callable[..., EncoderBatcher], engine: GatedEngine) -> None:
+def test_each_row_gets_its_own_states(
+    make_batcher: Callable[..., EncoderBatcher], engine: GatedEngine
+) -> None:
     batcher = make_batcher()
     engine.gate.set()
 
@@ -208,7 +210,9 @@ def test_more_rows_than_the_queue_can_ever_hold_are_the_callers_fault(
     assert caught.value.field == "skills"
 
 
-def test_a_warm_up_gets_into_a_full_queue(make_batcher: Callable[..., EncoderBatcher], engine: GatedEngine) -> None:
+def test_a_warm_up_gets_into_a_full_queue(
+    make_batcher: Callable[..., EncoderBatcher], engine: GatedEngine
+) -> None:
     batcher = make_batcher(queue_rows=1)
     occupy(batcher, engine)
     batcher.submit([row(2)])

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import grpc
@@ -39,8 +39,41 @@ ANSWER = nlu_pb2.ParseResponse(
                 ],
                 in_scope=0.5,
             ),
-        )
+        ),
+        nlu_pb2.SkillResult(
+            skill=nlu_pb2.SkillVersionRef(name="beta", version=1, sha256="f11"),
+            kind=nlu_pb2.SKILL_KIND_SLOTS,
+            outcome=nlu_pb2.OUTCOME_MATCHED,
+            slots=nlu_pb2.SlotsResult(
+                slots=[
+                    nlu_pb2.Slot(
+                        name="city",
+                        role="to",
+                        group="1",
+                        raw="NYC",
+                        value="New York",
+                        span=nlu_pb2.Span(start=2, end=5),
+                        confidence=0.75,
+                        alternatives=[
+                            nlu_pb2.SlotAlternative(name="city", role="from", group="2", confidence=0.125)
+                        ],
+                    )
+                ]
+            ),
+        ),
+        nlu_pb2.SkillResult(
+            skill=nlu_pb2.SkillVersionRef(name="gamma", version=2, sha256="f22"),
+            kind=nlu_pb2.SKILL_KIND_GRAMMAR,
+            outcome=nlu_pb2.OUTCOME_MATCHED,
+            grammar=nlu_pb2.GrammarResult(
+                is_grammatical=False,
+                confidence=0.25,
+                corrected_text="we go",
+                edits=[nlu_pb2.Edit(span=nlu_pb2.Span(start=0, end=1), replacement="we", confidence=0.5)],
+            ),
+        ),
     ],
+    corrected_text="we go",
     read=nlu_pb2.Span(start=0, end=5),
     backbone="b00",
     timings=nlu_pb2.Timings(tokenise_us=1, queue_us=2, inference_us=3, batch_rows=4),
@@ -55,10 +88,35 @@ RESULT = ParseResult(
             (types.Intent("red", 0.75), types.Intent("blue", 0.25)),
             0.5,
         ),
+        types.SkillResult(
+            types.SkillVersion("beta", 1, "f11"),
+            SkillKind.SLOTS,
+            Outcome.MATCHED,
+            slots=(
+                types.Slot(
+                    "city",
+                    2,
+                    5,
+                    "NYC",
+                    "New York",
+                    0.75,
+                    "to",
+                    "1",
+                    (types.SlotAlternative("city", 0.125, "from", "2"),),
+                ),
+            ),
+        ),
+        types.SkillResult(
+            types.SkillVersion("gamma", 2, "f22"),
+            SkillKind.GRAMMAR,
+            Outcome.MATCHED,
+            grammar=types.Grammar(False, 0.25, "we go", (types.Edit(0, 1, "we", 0.5),)),
+        ),
     ),
     read=(0, 5),
     backbone="b00",
     timings=types.Timings(1, 2, 3, 4),
+    corrected_text="we go",
 )
 LIST = nlu_pb2.ListSkillsResponse(
     revision=7,
@@ -104,6 +162,8 @@ def test_all_of_a_request_is_written() -> None:
         previous_system_utterance="what colour?",
         expected_intents=("red",),
         expected_slots=("shade",),
+        reference_time=datetime(2026, 1, 2, 3, 4, tzinfo=timezone(timedelta(hours=9))),
+        correct_grammar=True,
     )
     assert write_request(request) == nlu_pb2.ParseRequest(
         text="hello",
@@ -115,9 +175,13 @@ def test_all_of_a_request_is_written() -> None:
             previous_system_utterance="what colour?",
             expected_intents=["red"],
             expected_slots=["shade"],
+            reference_time=Timestamp(seconds=1767323040),  # 03:04 by the user's clock, as if it were UTC
         ),
         options=nlu_pb2.ParseOptions(
-            n_best=2, min_confidence=0.25, offset_unit=nlu_pb2.OFFSET_UNIT_UTF16_UNITS
+            n_best=2,
+            min_confidence=0.25,
+            offset_unit=nlu_pb2.OFFSET_UNIT_UTF16_UNITS,
+            correct_grammar=True,
         ),
     )
 

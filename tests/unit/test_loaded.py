@@ -15,7 +15,7 @@ from nlu.lexical import LexicalExpert
 from nlu.loaded import LoadedSkill, load_skill, pack_skill
 from nlu.prompt import Prompt
 from skills.errors import SkillRefusedError
-from skills.skill import Calibration, Method, SkillKind, SkillVersion
+from skills.skill import Calibration, Method, SkillVersion
 
 MakeVersion = Callable[..., SkillVersion]
 Tensors = dict[str, NDArray[Any]]

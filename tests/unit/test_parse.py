@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from skills.errors import InputError
-from skills.parse import MAX_SKILLS, MAX_TEXT, ParseRequest
+from skills.parse import MAX_EXPECTED_SLOTS, MAX_SKILLS, MAX_TEXT, ParseRequest, Timings
 from skills.skill import SkillRef
 
 
@@ -21,6 +21,7 @@ from skills.skill import SkillRef
         ({"n_best": 101}, "options.n_best", "n_best is 101"),
         ({"min_confidence": -0.1}, "options.min_confidence", "-0.1"),
         ({"min_confidence": float("nan")}, "options.min_confidence", "nan"),
+        ({"expected_slots": ("city",) * (MAX_EXPECTED_SLOTS + 1)}, "context.expected_slots", "65 slots"),
     ],
 )
 def test_a_value_out_of_bounds_is_named(values: dict[str, Any], field: str, message: str) -> None:
@@ -32,3 +33,7 @@ def test_a_value_out_of_bounds_is_named(values: dict[str, Any], field: str, mess
 @pytest.mark.parametrize("text", ["", " \n", "a" * MAX_TEXT, "\U0001f600 שלום é"])
 def test_any_valid_text_is_accepted(text: str) -> None:
     assert ParseRequest(text).text == text
+
+
+def test_times_of_two_steps_add_up() -> None:
+    assert Timings(1, 2, 3, 4) + Timings(10, 20, 30, 2) == Timings(11, 22, 33, 4)

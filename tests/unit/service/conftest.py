@@ -12,7 +12,6 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 import grpc
@@ -110,10 +109,9 @@ class CountingBatcher(Batcher[Row, Floats]):
 class Speller:
     """Stands in for the decoder: it knows a few words, and waits until its gate is open."""
 
-    WORDS = MappingProxyType({"xe": "we", "goxes": "goes", "six": "seven", "dexver": "denver"})
-
     def __init__(self, backbone: Backbone) -> None:
         self._tokenizer = backbone.tokenizer
+        self.words = {"xe": "we", "goxes": "goes", "six": "seven"}
         self.batches: list[list[str]] = []
         self.busy = threading.Event()
         self.gate = threading.Event()
@@ -124,12 +122,11 @@ class Speller:
         self.batches.append(texts)
         self.busy.set()
         assert self.gate.wait(SECONDS)
-        return [
-            self._correction(" ".join(self.WORDS.get(word, word) for word in text.split())) for text in texts
-        ]
+        words = [[self.words.get(word, word) for word in text.split()] for text in texts]
+        return [self._correction(" ".join(corrected)) for corrected in words]
 
     def _character(self, token_id: int) -> str:
-        return str(self._tokenizer.id_to_token(token_id)).replace("▁", " ")
+        return str(self._tokenizer.id_to_token(token_id)).replace("▁", " ").replace("<unk>", "?")
 
     def _correction(self, text: str) -> Correction:
         token_ids = tuple(self._tokenizer.encode(text).ids[:-1])
@@ -206,7 +203,7 @@ def make_backbone(directory: Path) -> Backbone:
         "model_type": "t5",
         "feed_forward_proj": "gated-gelu",
         "vocab_size": 30,
-        "d_model": 8,
+        "d_model": 32,  # more than tokens, so that a head can tell every letter from the others
         "d_kv": 2,
         "d_ff": 8,
         "num_layers": 2,
