@@ -110,6 +110,14 @@ def test_skills_and_ranking_are_passed_on(asked: Asked) -> None:
     assert asked.requests == [ParseRequest("hello", ("banking", "travel@3", "x@candidate"), n_best=2)]
 
 
+def test_context_and_correction_are_passed_on(asked: Asked) -> None:
+    run("six", "--expected-slots", "time, people", "--correct-grammar", "--server", "a:1")
+
+    assert asked.requests == [
+        ParseRequest("six", n_best=5, expected_slots=("time", "people"), correct_grammar=True)
+    ]
+
+
 def test_settings_of_the_engine_reach_it(asked: Asked) -> None:
     run("hello", "--threads", "1", "--engine", "torch", "--precision", "float32", "--cache-dir", "models")
 

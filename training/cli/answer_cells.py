@@ -82,14 +82,16 @@ def _slot_style(slot: Slot, slots: Sequence[Slot]) -> Style:
 
 
 def _diff(text: str, grammar: Grammar, *, colours: bool) -> Text:
-    """Return the text with its edits, `[old -> new]` where colours cannot show them."""
+    """Return the text with its edits, written as wdiff does where colours cannot show them."""
     if not grammar.edits:
         return cell(f"grammatical {_confidence(grammar.confidence, colours=colours)}")
     diff, position = Text(), 0
     for edit in grammar.edits:
         old, new = cell(text[edit.start : edit.end], _DELETED), cell(edit.replacement, _INSERTED)
-        changed = Text.assemble(old, new) if colours else Text(f"[{old.plain} -> {new.plain}]")
-        diff = Text.assemble(diff, cell(text[position : edit.start]), changed)
+        if not colours:
+            old = Text(f"[-{old.plain}-]" if old else "")
+            new = Text(f"{{+{new.plain}+}}" if new else "")
+        diff = Text.assemble(diff, cell(text[position : edit.start]), old, new)
         position = edit.end
     verdict = f" (not grammatical {_confidence(1 - grammar.confidence, colours=colours)})"
     return Text.assemble(diff, cell(text[position:]), verdict)
