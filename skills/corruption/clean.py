@@ -38,7 +38,8 @@ _GRAMMAR = re.compile(
   | \b(?:did|didn't|does|doesn't)\ (?:went|saw|has|had|was|got|took)\b | \bam\ (?:agree|want|need|like)\b
   | \bwant(?:ed)?\ (?:find|book|buy|see|go|know|make)\b | \bthat\ (?:good|great|fine|perfect|all|nice)[.,]
   | \bin\ (?:(?:mon|tues|wednes|thurs|fri|satur|sun)day\b|\d+(?::\d\d)?\ ?[ap]m\b)
-  | \bon\ \d+(?:st|nd|rd|th)\b | \bfine\ me\b | \bit's\ (?:address|phone|price|cost|name|genre|rating|location)\b
+  | \bon\ \d+(?:st|nd|rd|th)\b | \bfine\ me\b
+  | \bit's\ (?:address|phone|price|cost|name|genre|rating|location)\b
   | \b(?:dont|cant|wont|im|ive|thats|whats|hows|didnt|doesnt|isnt|lets|alot|wanna|gonna)\b
   | \b(?:for|find|book|buy|want|need|get|watch|in|at|reserve)\ (?:{_THING})
       (?:[.,?!]|\ (?:in|at|for|to|on|with|that|please|and)\b)
