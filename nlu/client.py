@@ -32,6 +32,8 @@ from nlu.client_errors import (
     error_of_call,
 )
 from nlu.client_types import (
+    Edit,
+    Grammar,
     Intent,
     OffsetUnit,
     Outcome,
@@ -41,6 +43,8 @@ from nlu.client_types import (
     SkillKind,
     SkillList,
     SkillResult,
+    Slot,
+    SlotAlternative,
 )
 from nlu.client_wire import (
     read_batch,
@@ -61,6 +65,8 @@ __all__ = [
     "Client",
     "ClientError",
     "DeadlineError",
+    "Edit",
+    "Grammar",
     "Intent",
     "InvalidRequestError",
     "OffsetUnit",
@@ -74,6 +80,8 @@ __all__ = [
     "SkillList",
     "SkillRefusedError",
     "SkillResult",
+    "Slot",
+    "SlotAlternative",
     "Tls",
     "UnauthenticatedError",
     "UnavailableError",

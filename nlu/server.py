@@ -101,8 +101,6 @@ async def open_service(settings: ServerSettings) -> AsyncIterator[Service]:
         catalog = await asyncio.to_thread(Catalog.open, settings.catalog)
         stack.callback(catalog.close)
         backbone, engine, compute = await asyncio.to_thread(_load, settings)
-        encoder = Batcher(engine.encode, batch_tokens=settings.batch_tokens, queue_rows=settings.queue_rows)
-        stack.push_async_callback(asyncio.to_thread, encoder.close)
         corrector = Batcher(
             _corrections(backbone, compute),
             name="corrector",
@@ -110,6 +108,8 @@ async def open_service(settings: ServerSettings) -> AsyncIterator[Service]:
             queue_rows=settings.queue_rows,
         )
         stack.push_async_callback(asyncio.to_thread, corrector.close)
+        encoder = Batcher(engine.encode, batch_tokens=settings.batch_tokens, queue_rows=settings.queue_rows)
+        stack.push_async_callback(asyncio.to_thread, encoder.close)
         ready = partial(warm_up, backbone=backbone, encoder=encoder, corrector=corrector)
         registry = Registry(catalog, backbone, ready)
         await asyncio.to_thread(registry.refresh)

@@ -9,7 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
@@ -30,13 +30,14 @@ from nlu.client import (
     AsyncClient,
     Client,
     ClientError,
+    Edit,
     ParseRequest,
     ParseResult,
     SkillRefusedError,
     Tls,
     UnavailableError,
 )
-from skills.skill import SkillDraft
+from skills.skill import SkillDraft, SkillKind
 from storage.catalog import Catalog
 
 MakeDraft = Callable[..., SkillDraft]
@@ -139,6 +140,40 @@ async def test_a_new_version_is_swapped_in_under_load_without_a_failure(
     for version, ranking in answers:
         assert version == 1
         assert dict(ranking) == pytest.approx(dict(before[0][1]), abs=1e-4)
+
+
+def edited(text: str, edits: Sequence[Edit]) -> str:
+    for edit in reversed(edits):
+        text = text[: edit.start] + edit.replacement + text[edit.end :]
+    return text
+
+
+def test_skills_of_all_kinds_answer_one_request(
+    url: str, catalog: Catalog, backbone: Backbone, make_draft: MakeDraft
+) -> None:
+    for seed, kind in enumerate(SkillKind):
+        draft = make_draft(backbone, kind.replace("+", "-"), kind, seed=seed)
+        if kind is SkillKind.GRAMMAR:  # decodes every text
+            draft = replace(draft, head={"grammar": draft.head["grammar"] | {"threshold": 0.0}})
+        catalog.publish(draft, alias="live")
+    text = "  Ann  go to New York with 3 friends \N{GRINNING FACE}"
+
+    with running(url) as (address, _), Client(address, timeout=SECONDS) as client:
+        result = client.parse(text)
+        expected = client.parse(ParseRequest(text, expected_slots=("city",)))
+        corrected = client.parse(ParseRequest(text, correct_grammar=True))
+
+    grammar, intent, joint, slots = result.results
+    assert [each.skill.name for each in result.results] == ["grammar", "intent", "intent-slots", "slots"]
+    assert intent.ranking and joint.ranking and not slots.ranking
+    assert slots.slots
+    for each in (*joint.slots, *slots.slots, *corrected.results[2].slots, *corrected.results[3].slots):
+        assert text[each.start : each.end] == each.raw
+    assert slots.slots != expected.results[3].slots
+    assert grammar.grammar is not None
+    assert edited(text, grammar.grammar.edits) == grammar.grammar.corrected_text
+    assert "\N{GRINNING FACE}" in grammar.grammar.corrected_text and "3" in grammar.grammar.corrected_text
+    assert corrected.corrected_text == grammar.grammar.corrected_text
 
 
 def with_nan(blob: bytes) -> bytes:
