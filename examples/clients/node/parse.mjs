@@ -27,14 +27,37 @@ function table(rows) {
   return rows.map((row) => row.map((cell, column) => cell.padEnd(widths[column])).join("  ").trimEnd()).join("\n");
 }
 
-function rankingTable(response) {
-  const rows = [["SKILL", "OUTCOME", "INTENT", "CONFIDENCE"]];
-  for (const { skill, outcome, intent } of response.results) {
+function intentLines({ ranking }) {
+  return ranking.map(({ name, confidence }) => [name, confidence]);
+}
+
+function slotLines({ slots }) {
+  return slots.map(({ name, role, raw, value, confidence }) => [
+    `${role ? `${name} (${role})` : name}: "${raw}" is ${value}`,
+    confidence,
+  ]);
+}
+
+function grammarLines({ edits, confidence }, text) {
+  if (edits.length === 0) return [["nothing to correct", confidence]];
+  return edits.map(({ span, replacement, confidence }) => [
+    `"${text.slice(span.start, span.end)}" becomes "${replacement}"`,
+    confidence,
+  ]);
+}
+
+function answerTable(response, text) {
+  const rows = [["SKILL", "OUTCOME", "ANSWER", "CONFIDENCE"]];
+  for (const { skill, outcome, intent, slots, grammar } of response.results) {
     const first = [`${skill.name}@${skill.version}`, outcome.replace("OUTCOME_", "")];
-    const ranking = intent?.ranking ?? [];
-    if (ranking.length === 0) rows.push([...first, "-", "-"]);
-    ranking.forEach(({ name, confidence }, place) => {
-      rows.push([...(place === 0 ? first : ["", ""]), name, `${(100 * confidence).toFixed(1)} %`]);
+    const lines = [
+      ...(intent ? intentLines(intent) : []),
+      ...(slots ? slotLines(slots) : []),
+      ...(grammar ? grammarLines(grammar, text) : []),
+    ];
+    if (lines.length === 0) rows.push([...first, "-", "-"]);
+    lines.forEach(([answer, confidence], place) => {
+      rows.push([...(place === 0 ? first : ["", ""]), answer, `${(100 * confidence).toFixed(1)} %`]);
     });
   }
   return table(rows);
@@ -47,7 +70,8 @@ if (words.length === 0) {
 }
 const client = connect(address);
 try {
-  console.log(rankingTable(await parse(client, words.join(" "))));
+  const text = words.join(" ");
+  console.log(answerTable(await parse(client, text), text));
 } catch (error) {
   const remedy = error.code === grpc.status.UNAVAILABLE ? `; is a server running at ${address}?` : "";
   console.error(`${grpc.status[error.code] ?? "ERROR"}: ${error.details ?? error.message}${remedy}`);

@@ -22,6 +22,14 @@ def main(arguments: list[str]) -> int | str:
         print(f"{answer.skill.name}@{answer.skill.version}: {answer.outcome}")
         for intent in answer.ranking:
             print(f"  {100 * intent.confidence:5.1f} %  {intent.name}")
+        for slot in answer.slots:
+            name = f"{slot.name} ({slot.role})" if slot.role else slot.name
+            print(f"  {100 * slot.confidence:5.1f} %  {name}: {slot.raw!r} is {slot.value!r}")
+        if answer.grammar and not answer.grammar.is_grammatical:
+            print(f"  better: {answer.grammar.corrected_text}")
+            for edit in answer.grammar.edits:
+                change = f"{text[edit.start : edit.end]!r} to {edit.replacement!r}"
+                print(f"  {100 * edit.confidence:5.1f} %  {change}")
     return 0
 
 
