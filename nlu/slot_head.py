@@ -72,6 +72,8 @@ class SlotHead:
         found = words(text, tokens)
         scores = self.scores(word_features(states, found.first))
         spans = viterbi(scores)
+        if not spans:
+            return SlotsAnswer(())
         firsts, ends = [span[0] for span in spans], [span[1] for span in spans]
         slots = []
         for (first, end, label), row in zip(spans, span_probabilities(scores, firsts, ends), strict=True):
