@@ -13,14 +13,13 @@ from typing import Any
 
 from nlu.backbone import Backbone
 from nlu.batcher import Batcher, Processed
-from nlu.corrected_text import correction_edits
+from nlu.corrected_text import corrected_answer
 from nlu.corrector import Correction, CorrectionRow
 from nlu.loaded import LoadedSkill
 from nlu.prompt import Floats, Row
 from nlu.tokens import BLANK, Tokens, tokenise
-from skills.edits import apply_edits
-from skills.parse import GrammarAnswer, ParseRequest, SkillResult, Timings
-from skills.protection import keep_protected, protected_spans
+from skills.parse import ParseRequest, SkillResult, Timings
+from skills.protection import protected_spans
 
 
 @dataclass(frozen=True)
@@ -83,16 +82,14 @@ class Reader:
         grammar = answer.result.grammar
         if grammar is None or answer.correction is None:
             return answer.result
-        text = question.request.text
-        edits = correction_edits(
+        grammar = corrected_answer(
             self._backbone.tokenizer,
-            text,
+            question.request.text,
             question.tokens,
             answer.correction.output,
-            otherwise=1 - grammar.confidence,
+            error_probability=1 - grammar.confidence,
+            protected=protected,
         )
-        edits = keep_protected(text, edits, protected)
-        grammar = GrammarAnswer(not edits, grammar.confidence, apply_edits(text, edits), edits)
         return replace(answer.result, grammar=grammar)
 
 

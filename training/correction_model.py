@@ -15,18 +15,9 @@ from torch.nn import functional as F
 
 from nlu.backbone import Backbone
 from nlu.prompt import DecoderPrompt, Floats
+from training.correction_pairs import Pair, TokenIds
 
-TokenIds = tuple[int, ...]
 START = 0  # T5 begins to decode with its padding token
-
-
-@dataclass(frozen=True)
-class Pair:
-    """A tokenised sentence, whether each token is (or follows) an error, and its correction."""
-
-    source: TokenIds
-    wrong: tuple[bool, ...]
-    target: TokenIds
 
 
 @dataclass(frozen=True, eq=False)

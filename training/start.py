@@ -1,7 +1,8 @@
-"""The packaged prompt that a new deep prompt starts from."""
+"""The packaged prompts that new skills start from; a card lies beside each."""
 
 from __future__ import annotations
 
+from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +11,11 @@ from safetensors.numpy import save_file
 
 from nlu.backbone import Backbone
 from nlu.prompt import Prompt
+from training.correction_model import TrainedVectors
 
-DIALOG_PROMPT = Path(__file__).parent / "assets" / "dialog_prompt.safetensors"  # its card: dialog_prompt.md
+_ASSETS = Path(__file__).parent / "assets"
+DIALOG_PROMPT = _ASSETS / "dialog_prompt.safetensors"
+GRAMMAR_PROMPT = _ASSETS / "grammar_prompt.safetensors"
 
 
 def dialog_start(backbone: Backbone, prompt_length: int, *, path: Path = DIALOG_PROMPT) -> Prompt | None:
@@ -30,3 +34,22 @@ def save_start(prompt: Prompt, backbone: Backbone, path: Path = DIALOG_PROMPT) -
     save_file(
         {"prompt.deep": prompt.deep.astype(np.float16)}, path, metadata={"backbone": backbone.fingerprint}
     )
+
+
+def grammar_start(
+    backbone: Backbone, prompt_length: int, *, path: Path = GRAMMAR_PROMPT
+) -> TrainedVectors | None:
+    """Return what was tuned to correct general English; None where it is for another backbone or length."""
+    with safe_open(path, framework="numpy") as tensors:
+        if tensors.metadata()["backbone"] != backbone.fingerprint:
+            return None
+        vectors = TrainedVectors(
+            **{each.name: tensors.get_tensor(each.name).astype(np.float32) for each in fields(TrainedVectors)}
+        )
+    return vectors if vectors.decoder_prompt.length == prompt_length else None
+
+
+def save_grammar_start(vectors: TrainedVectors, backbone: Backbone, path: Path = GRAMMAR_PROMPT) -> None:
+    """Write a grammar skill's vectors as those that others start from."""
+    tensors = {name: values.astype(np.float16) for name, values in vars(vectors).items()}
+    save_file(tensors, path, metadata={"backbone": backbone.fingerprint})

@@ -1,0 +1,104 @@
+"""From sentences and their corrections to a grammar skill: tune, set the gate, measure."""
+
+from __future__ import annotations
+
+import time
+from functools import partial
+
+import numpy as np
+import torch
+from skills.correction_dataset import CorrectionDataset
+
+from nlu.backbone import Backbone
+from nlu.compute import Compute
+from nlu.corrector import Corrector
+from nlu.engine.torch_engine import TorchEngine
+from nlu.loaded import pack_skill
+from nlu.prompt import Prompt
+from nlu.stored_grammar import grammar_settings
+from skills.errors import InputError
+from skills.skill import Calibration, Method, Provenance, SkillDraft, SkillKind
+from training.config import CorrectionConfig
+from training.correction_evaluation import CorrectionEvaluation, judge_corrections
+from training.correction_gate import gated
+from training.correction_loop import tune_corrections
+from training.correction_model import CorrectionModel
+from training.correction_pairs import Pair, make_pairs
+from training.provenance import code_version
+from training.start import grammar_start
+from training.trained import OnProgress, Trained
+
+SAMPLE_ROWS = 16  # that an untrained prompt's vectors are taken from
+
+
+def train_corrections(
+    name: str,
+    dataset: CorrectionDataset,
+    backbone: Backbone,
+    config: CorrectionConfig,
+    compute: Compute,
+    *,
+    on_progress: OnProgress = lambda run, progress: None,
+) -> Trained[CorrectionEvaluation]:
+    """Train a grammar skill.
+
+    Every corrected sentence is a clean row as well, so that the skill learns what to leave alone.
+
+    Raises:
+        InputError: there are no held-out sentences, or none of the training sentences has an error.
+    """
+    began = time.monotonic()
+    torch.manual_seed(config.seed)
+    generator = np.random.default_rng(config.seed)
+    train = make_pairs(backbone, dataset.train, generator, clean_share=config.clean_share)
+    dev = make_pairs(backbone, dataset.dev, generator, clean_share=1.0)
+    _check(train, dev)
+    model = CorrectionModel(
+        backbone,
+        train[:SAMPLE_ROWS],
+        prompt_length=config.prompt_length,
+        seed=config.seed,
+        dtype=compute.dtype,
+    )
+    start = grammar_start(backbone, config.prompt_length) if config.start == "packaged" else None
+    if start is not None:
+        model.reset(start)
+    best = tune_corrections(model, train, dev, config, generator, on_progress=partial(on_progress, "tune"))
+    engine, corrector = TorchEngine(model.encoder, compute), Corrector(model.decoder, compute)
+    head = gated(best, dev, engine, corrector, config.clean_left_alone)
+    prompt = Prompt(deep=best.encoder)
+    held_out = judge_corrections(prompt, head, dataset.dev, backbone, engine, corrector)
+    draft = SkillDraft(
+        name=name,
+        kind=SkillKind.GRAMMAR,
+        method=Method.DEEP_PROMPT,
+        labels=(),
+        backbone=backbone.fingerprint,
+        head={"grammar": grammar_settings(head)},
+        calibration=Calibration(),
+        metrics=held_out.metrics.as_flat_dict(),
+        provenance=Provenance(
+            data_sha256=dataset.sha256(),
+            rows=len(dataset.train) + len(dataset.dev),
+            seed=config.seed,
+            config=config.model_dump(mode="json"),
+            code_version=code_version(),
+            seconds=round(time.monotonic() - began, 1),
+        ),
+        tensors=pack_skill(prompt, grammar=head),
+    )
+    return Trained(draft, held_out)
+
+
+def _check(train: list[Pair], dev: list[Pair]) -> None:
+    if not any(pair.has_error for pair in train):
+        raise InputError(
+            "no training sentence has an error: give pairs whose correction differs from the text",
+            field="data",
+        )
+    kinds = {pair.has_error for pair in dev}
+    if kinds != {True, False}:
+        raise InputError(
+            "the gate needs held-out sentences with errors and without: give more rows, or a dev file",
+            field="dev",
+        )
