@@ -106,10 +106,13 @@ def _fits(sentence: Sentence, place: int) -> bool:
 
 
 def _has_needless_capital(sentence: Sentence, place: int) -> bool:
-    """Whether a common noun has a capital, as in "a Burger"."""
-    alone = not sentence.is_name(place - 1) and not sentence.is_name(place + 1)
-    common = "NN" in tags(sentence.at(place)) or "NNS" in tags(sentence.at(place))
-    return sentence.is_name(place) and alone and common and sentence.at(place - 1) in DETERMINERS
+    """Whether a common noun or a verb has a capital, as in "a Burger" and "Yes, Find one"."""
+    if not sentence.is_name(place) or sentence.is_name(place - 1) or sentence.is_name(place + 1):
+        return False
+    found, before = tags(sentence.at(place)), sentence.at(place - 1)
+    return (before in DETERMINERS and not found.isdisjoint({"NN", "NNS"})) or (
+        before == "," and "VB" in found
+    )
 
 
 def _is_title(sentence: Sentence, place: int) -> bool:

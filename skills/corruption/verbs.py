@@ -32,11 +32,12 @@ _BEFORE_TO = frozenset(
 _BEFORE_GERUND = frozenset(
     "for of in about without by from on after before at enjoy mind finish keep".split()
 )
+_WITH_OBJECT = frozenset("like love enjoy want need try see watch make check do".split())
 _PAST_CUES = frozenset("yesterday ago last was were did when".split())
 
 
 def propose(sentence: Sentence, random: Random) -> Iterator[Error]:
-    """Yield verbs to change, and auxiliaries to drop or to add."""
+    """Yield verbs to change, auxiliaries to drop or to add, and objects to drop."""
     for place, word in enumerate(sentence.lower):
         if word not in FUNCTION_WORDS and sentence.tags(place):
             yield from _wrong_form(sentence, place, word, random)
@@ -109,6 +110,8 @@ def _without_auxiliary(sentence: Sentence, place: int, word: str) -> Iterator[Er
         yield sentence.dropped(place, weight=1.2)
     elif word in ("do", "does", "did") and sentence.at(place - 1) in ("what", "where", "when", "how", "why"):
         yield sentence.dropped(place, weight=0.8)
+    elif word == "it" and sentence.at(place - 1) in _WITH_OBJECT and not follows.isalnum():
+        yield sentence.dropped(place, weight=0.5)
     elif word in ("be", "been") and sentence.at(place - 1) in MODALS | _HAVE:
         yield sentence.dropped(place, weight=0.7)
 

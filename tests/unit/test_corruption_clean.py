@@ -42,6 +42,7 @@ def test_careful_sentences_are_taken(text: str) -> None:
         "I need a Room.",
         "I dont need a room.",
         "I need Some rooms.",
+        "Yes, Find a room.",
         "I need room.",
         "I am need a room.",
         "I want book a room.",
