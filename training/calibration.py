@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -11,11 +12,13 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_curve
 from sklearn.preprocessing import StandardScaler
 
+from nlu.bio import span_probabilities, viterbi
 from nlu.head import IntentHead, energy, label_probabilities, scope_probability
 from nlu.prompt import Floats
 from skills.skill import Calibration
 
 LEXICAL_WEIGHTS = (0.0, 0.25, 0.5, 0.75, 1.0)  # above 1 the n-grams outvote what the prompt has learned
+SLOT_LOG_TEMPERATURES = (-1.0, 3.0)  # a tagger is hardly too modest; few rows that are all right say so
 REAL_OOS_ROWS = 50  # with at least so many out-of-scope examples, no pseudo ones are made
 
 
@@ -47,6 +50,55 @@ def calibrate(
         outside = np.concatenate([outside, energy(_without_right(scores, labels))])
     scope = _scope(energy(scores), outside, in_scope_kept)
     return replace(head, calibration=replace(scope, temperature=fits[weight][0]))
+
+
+def lexical_scores(head: IntentHead, texts: Sequence[str]) -> Floats:
+    """Return (texts, labels) scores of the n-gram expert, zero without one."""
+    if head.lexical is None or not texts:
+        return np.zeros((len(texts), len(head.labels)), np.float32)
+    return np.stack([head.lexical.scores(text) for text in texts])
+
+
+def shifted(head: IntentHead, energy_lost: float) -> IntentHead:
+    """Move the scope calibration along when a second run gives the rows of the first one other energies."""
+    bias = head.calibration.scope_bias + head.calibration.scope_weight * energy_lost
+    return replace(head, calibration=replace(head.calibration, scope_bias=bias))
+
+
+def slot_temperature(scores: Sequence[Floats], marked: Sequence[Sequence[tuple[int, int, int]]]) -> float:
+    """Return the temperature that makes the confidences of spans most honest.
+
+    Args:
+        scores: (words, tags) of each held-out row, at temperature 1.
+        marked: the right spans of each row: first word, word after the last, label.
+
+    Returns:
+        That of least cross-entropy over the spans answered, which do not depend on it; 1 if there are none.
+    """
+    spans = [viterbi(row) for row in scores]
+    truth = np.array([each in right for row, right in zip(spans, marked, strict=True) for each in row])
+    if not len(truth):
+        return 1.0
+
+    def loss(log_temperature: float) -> float:
+        found = [
+            _confidences(row / np.exp(log_temperature), each)
+            for row, each in zip(scores, spans, strict=True)
+            if each
+        ]
+        probabilities = np.concatenate(found)
+        return float(-np.log(np.where(truth, probabilities, 1 - probabilities) + 1e-6).mean())
+
+    fit = minimize_scalar(loss, bounds=SLOT_LOG_TEMPERATURES, method="bounded", options={"xatol": 0.02})
+    return float(np.exp(fit.x))
+
+
+def _confidences(scores: Floats, spans: Sequence[tuple[int, int, int]]) -> NDArray[np.float64]:
+    """Return (spans,) probabilities."""
+    starts, ends, labels = np.array(spans).T
+    probabilities: NDArray[np.float64] = span_probabilities(scores, starts, ends)
+    chosen: NDArray[np.float64] = probabilities[np.arange(len(spans)), labels]
+    return chosen
 
 
 def _without_right(scores: Floats, labels: NDArray[np.int64]) -> Floats:

@@ -200,7 +200,7 @@ class CorrectionConfig(TrainingConfig):
         0.5, description="of the corrections that are training rows themselves, as sentences to leave alone"
     )
     clean_left_alone: Annotated[float, Field(gt=0, le=1)] = Field(
-        0.98, description="share of held-out clean sentences that the gate must leave alone"
+        0.97, description="share of held-out clean sentences that must stay as they are: sets the gate"
     )
     dev_share: Annotated[float, Field(gt=0, lt=0.9)] = Field(
         0.1, description="held out when no dev file is given"

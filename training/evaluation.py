@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -39,6 +39,20 @@ def evaluate(
     """
     if not utterances:
         raise InputError("no rows to evaluate on", field="data")
+    if skill.intent is None:
+        raise InputError(f"{skill.version} is of kind {skill.version.kind}: it has no intents", field="kind")
+    check_intents(skill, utterances)
+    texts = [row.text for row in utterances]
+    output = skill.intent.predict(texts, encode_texts(skill, texts, backbone, engine))
+    return judge(skill.intent, output, texts, [row.intent for row in utterances])
+
+
+def check_intents(skill: LoadedSkill, utterances: Sequence[Utterance]) -> None:
+    """Check that every row has an intent of the skill, or is marked as out of scope.
+
+    Raises:
+        InputError: one is not.
+    """
     known = {*skill.version.labels, OUT_OF_SCOPE_LABEL}
     for row in utterances:
         if row.intent not in known:
@@ -47,22 +61,22 @@ def evaluate(
                 f"{skill.version}; mark rows that belong to none of them with __oos__",
                 field="intent",
             )
-    if skill.intent is None:
-        raise InputError(f"{skill.version} is of kind {skill.version.kind}: it has no intents", field="kind")
-    texts = [row.text for row in utterances]
-    output = skill.intent.predict(texts, encode_texts(skill, texts, backbone, engine))
-    return judge(skill.intent, output, texts, [row.intent for row in utterances])
 
 
-def encode_texts(skill: LoadedSkill, texts: Sequence[str], backbone: Backbone, engine: Engine) -> Floats:
-    """Return (texts, D) features, in order; texts of like length share a batch."""
-    rows = [Row(tokenise(backbone, text).ids, skill.prompt) for text in texts]
-    features = np.zeros((len(rows), backbone.shape.d_model), np.float32)
+def encode_rows(rows: Sequence[Row], engine: Engine) -> Iterator[tuple[int, Floats]]:
+    """Yield each row's place and its (tokens, D) states; rows of like length share a batch."""
     order = sorted(range(len(rows)), key=lambda i: rows[i].length)
     for start in range(0, len(order), BATCH_ROWS):
         chunk = order[start : start + BATCH_ROWS]
-        for place, states in zip(chunk, engine.encode([rows[i] for i in chunk]), strict=True):
-            features[place] = pooled(states)
+        yield from zip(chunk, engine.encode([rows[i] for i in chunk]), strict=True)
+
+
+def encode_texts(skill: LoadedSkill, texts: Sequence[str], backbone: Backbone, engine: Engine) -> Floats:
+    """Return (texts, D) features, in order."""
+    rows = [Row(tokenise(backbone, text).ids, skill.prompt) for text in texts]
+    features = np.zeros((len(rows), backbone.shape.d_model), np.float32)
+    for place, states in encode_rows(rows, engine):
+        features[place] = pooled(states)
     return features
 
 

@@ -13,12 +13,13 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import nn
 
 from training.config import LoopConfig
 from training.example import Example
 from training.models import PromptedEncoder
-from training.objective import Objective, Score
+from training.objective import Objective
+from training.snapshot import Snapshot
 
 SHUFFLE_BATCHES = 8  # batches sorted by length together: little padding, and still different every epoch
 EVALUATIONS = 20  # of the held-out rows at most, so that they cost little beside the training
@@ -57,8 +58,9 @@ def tune(
     steps = steps or planned_steps(len(train), config)
     optimizer, schedule = _optimizer(encoder, objective, config, steps)
     evaluate_every = max(math.ceil(len(train) / config.batch_rows), math.ceil(steps / EVALUATIONS))
-    best: _State | None = None
-    score, patience = None, config.patience
+    best: Snapshot | None = None
+    best_score = score = None
+    best_step, patience = steps, config.patience
     start, running_loss = time.monotonic(), 0.0
     for step, picked in zip(range(1, steps + 1), _batches(encoder, train, config, generator), strict=False):
         examples = objective.drawn([train[i] for i in picked], generator)
@@ -71,23 +73,27 @@ def tune(
             score = objective.measure(encoder, dev)
             if step > steps / 2:  # before, the rate is large and the state moves to and fro
                 patience -= 1
-            if best is None or score.better_than(best.score):
-                best, patience = _State(encoder, objective, score, step), config.patience
+            if best_score is None or score.better_than(best_score):
+                best, best_score, best_step = _snapshot(encoder, objective), score, step
+                patience = config.patience
         seconds_left = (time.monotonic() - start) / step * (steps - step)
         quality = None if score is None else score.quality
         on_progress(Progress(step, steps, running_loss, quality, seconds_left, objective.score_name))
         if patience == 0:
             break
-    if best is None:
-        return steps
-    best.restore()
-    return best.step
+    if best is not None:
+        best.restore()
+    return best_step
 
 
 def planned_steps(rows: int, config: LoopConfig) -> int:
     """Return the number of steps that the config gives to a file of this many rows."""
     epoch = math.ceil(rows / config.batch_rows)
     return min(max(config.epochs * epoch, config.min_steps), config.max_steps)
+
+
+def _snapshot(encoder: PromptedEncoder, objective: Objective) -> Snapshot:
+    return Snapshot([*encoder.parameters(), *objective.parameters()])
 
 
 def _backward(
@@ -102,21 +108,6 @@ def _backward(
     optimizer.zero_grad()
     loss.backward()  # type: ignore[no-untyped-call]
     return loss.item()
-
-
-class _State:
-    """What is trained, as it was at a step."""
-
-    def __init__(self, encoder: PromptedEncoder, objective: Objective, score: Score, step: int) -> None:
-        self.score = score
-        self.step = step
-        self._parameters = [*encoder.parameters(), *objective.parameters()]
-        self._values: list[Tensor] = [each.detach().clone() for each in self._parameters]
-
-    @torch.no_grad()
-    def restore(self) -> None:
-        for parameter, values in zip(self._parameters, self._values, strict=True):
-            parameter.copy_(values)
 
 
 def _optimizer(

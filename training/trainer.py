@@ -21,7 +21,7 @@ from skills.dataset import Dataset
 from skills.errors import InputError
 from skills.skill import OUT_OF_SCOPE_LABEL, Calibration, Method, SkillDraft, SkillKind
 from skills.utterance import Utterance
-from training.calibration import calibrate
+from training.calibration import calibrate, lexical_scores, shifted
 from training.config import Start, TuningConfig
 from training.evaluation import Evaluation, judge
 from training.example import Example
@@ -75,7 +75,7 @@ def train_intents(
         tune(encoder, objective, everything, None, config, on_progress=partial(on_progress, "refit"))
         lexical = texts.lexical(everything) if head.lexical else None
         head = replace(head, prototypes=objective.prototypes(), lexical=lexical)
-        head = _shifted(head, before - _mean_energy(head, encoder, texts, train))
+        head = shifted(head, before - _mean_energy(head, encoder, texts, train))
     draft = SkillDraft(
         name=name,
         kind=SkillKind.INTENT,
@@ -164,10 +164,10 @@ def _calibrated(
     head = calibrate(
         head,
         cosines=features @ head.prototypes.T,
-        lexical=_lexical(head, held_out),
+        lexical=lexical_scores(head, held_out),
         labels=np.array([each.intent for each in texts.examples(dataset.dev)]),
         oos_cosines=oos_features @ head.prototypes.T,
-        oos_lexical=_lexical(head, texts.oos),
+        oos_lexical=lexical_scores(head, texts.oos),
         in_scope_kept=config.in_scope_kept,
     )
     judged = [*held_out, *texts.oos]
@@ -184,24 +184,11 @@ def _mean_energy(
     return float(energy(scores).mean())
 
 
-def _shifted(head: IntentHead, energy_lost: float) -> IntentHead:
-    """Move the scope calibration along when a second run gives the rows of the first one other energies."""
-    bias = head.calibration.scope_bias + head.calibration.scope_weight * energy_lost
-    return replace(head, calibration=replace(head.calibration, scope_bias=bias))
-
-
 def _features(encoder: PromptedEncoder, indices: Sequence[int]) -> Floats:
     if not indices:
         return np.zeros((0, encoder.width), np.float32)
     features: Floats = encoder.all_features(indices).numpy()
     return features
-
-
-def _lexical(head: IntentHead, texts: Sequence[str]) -> Floats:
-    """Return (texts, labels) scores of the n-gram expert, zero without one."""
-    if head.lexical is None or not texts:
-        return np.zeros((len(texts), len(head.labels)), np.float32)
-    return np.stack([head.lexical.scores(text) for text in texts])
 
 
 def _all_rows(dataset: Dataset) -> list[Utterance]:

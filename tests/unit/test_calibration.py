@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -8,9 +10,11 @@ from nlu.head import IntentHead, label_probabilities
 from nlu.lexical import LexicalExpert
 from nlu.prompt import Floats
 from skills.skill import Calibration
-from training.calibration import calibrate
+from training.calibration import calibrate, lexical_scores, shifted, slot_temperature
 
 SCALE = 16.0
+
+Spans = list[tuple[int, int, int]]
 
 
 def make_head(labels: int) -> IntentHead:
@@ -122,3 +126,47 @@ def test_a_handful_of_rows_is_enough(rows: int) -> None:
     assert 0 < calibration.temperature < np.inf
     assert np.isfinite([calibration.scope_weight, calibration.scope_bias]).all()
     assert 0 <= calibration.scope_threshold <= 1
+
+
+def drawn_tags(rows: int, *, sharpness: float, seed: int = 0) -> tuple[list[Floats], list[Spans]]:
+    """Scores of one word and one label each, and spans drawn from the softmax of `scores / sharpness`."""
+    generator = np.random.default_rng(seed)
+    scores, marked = [], list[Spans]()
+    for _ in range(rows):
+        row = np.array([[generator.normal(scale=3), generator.normal(scale=3), -100]], np.float32)
+        outside, begin, _ = label_probabilities(row, sharpness)[0]
+        scores.append(row)
+        marked.append([(0, 1, 0)] if generator.uniform() < begin / (outside + begin) else [])
+    return scores, marked
+
+
+@pytest.mark.parametrize("sharpness", [0.5, 1.0, 4.0])
+def test_the_temperature_of_spans_is_the_one_they_were_drawn_with(sharpness: float) -> None:
+    scores, marked = drawn_tags(3000, sharpness=sharpness)
+    assert slot_temperature(scores, marked) == pytest.approx(sharpness, rel=0.35)
+
+
+def test_confident_taggers_that_err_are_cooled_down() -> None:
+    scores, marked = drawn_tags(300, sharpness=8.0)
+    assert slot_temperature(scores, marked) > 3
+
+
+def test_a_few_rows_that_are_all_right_prove_little() -> None:
+    scores = [np.array([[0, 3, -100]], np.float32)] * 5
+    assert slot_temperature(scores, [[(0, 1, 0)]] * 5) > 0.3
+
+
+def test_without_spans_the_temperature_stays() -> None:
+    assert slot_temperature([np.array([[5, 0, 0]], np.float32), np.zeros((0, 3), np.float32)], [[], []]) == 1
+
+
+def test_a_shift_moves_the_scope_along_with_the_energies() -> None:
+    head = replace(make_head(3), calibration=Calibration(scope_weight=2.0, scope_bias=-1.0))
+    assert shifted(head, 0.5).calibration == Calibration(scope_weight=2.0, scope_bias=0.0)
+
+
+def test_lexical_scores_are_zero_without_an_expert() -> None:
+    head = make_head(3)
+    assert lexical_scores(head, ["word1"]).argmax() == 1
+    assert not lexical_scores(replace(head, lexical=None), ["word1"]).any()
+    assert lexical_scores(head, []).shape == (0, 3)

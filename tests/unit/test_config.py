@@ -4,11 +4,23 @@ import pytest
 
 from skills.errors import InputError
 from skills.skill import Method
-from training.config import Start, TuningConfig, make_config
+from training.config import (
+    Contexts,
+    CorrectionConfig,
+    JointConfig,
+    SlotConfig,
+    Start,
+    TrainingConfig,
+    TuningConfig,
+    make_config,
+)
+
+CONFIGS = [TuningConfig, SlotConfig, JointConfig, CorrectionConfig]
 
 
-def test_every_setting_tells_why() -> None:
-    assert [name for name, field in TuningConfig.model_fields.items() if not field.description] == []
+@pytest.mark.parametrize("config", CONFIGS)
+def test_every_setting_tells_why(config: type[TrainingConfig]) -> None:
+    assert [name for name, field in config.model_fields.items() if not field.description] == []
 
 
 def test_options_are_converted() -> None:
@@ -20,6 +32,42 @@ def test_options_are_converted() -> None:
 def test_comes_back_from_the_provenance() -> None:
     config = make_config(seed=7, method="soft-prompt")
     assert make_config(**config.model_dump(mode="json")) == config
+
+
+def test_options_of_slots_are_converted() -> None:
+    config = SlotConfig.make(contexts="off", precision="float32", bare_share="0.25")
+    assert (config.contexts, config.precision, config.bare_share) == (Contexts.OFF, "float32", 0.25)
+
+
+@pytest.mark.parametrize("config", CONFIGS)
+def test_defaults_are_within_their_own_bounds(config: type[TrainingConfig]) -> None:
+    assert config.make(**config.make().model_dump(mode="json")) == config.make()
+
+
+@pytest.mark.parametrize(
+    ("config", "field", "value"),
+    [
+        (SlotConfig, "context_share", 1.5),
+        (SlotConfig, "invented_share", -0.1),
+        (SlotConfig, "misleading_share", 2),
+        (SlotConfig, "bare_share", -1),
+        (SlotConfig, "context_length", 0),
+        (SlotConfig, "contexts", "perhaps"),
+        (SlotConfig, "precision", "float16"),
+        (SlotConfig, "method", "soft-prompt"),
+        (SlotConfig, "scale", 16),
+        (JointConfig, "scale", 0),
+        (JointConfig, "intent_weight", 0),
+        (CorrectionConfig, "start", "dialog"),
+        (CorrectionConfig, "clean_left_alone", 0),
+        (CorrectionConfig, "detector_weight", -1),
+        (CorrectionConfig, "patience", 3),
+    ],
+)
+def test_a_kind_has_its_own_settings(config: type[TrainingConfig], field: str, value: object) -> None:
+    with pytest.raises(InputError, match=field) as caught:
+        config.make(**{field: value})
+    assert caught.value.field == field
 
 
 @pytest.mark.parametrize(

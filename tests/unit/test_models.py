@@ -159,3 +159,55 @@ def test_peft_loads_what_is_saved(make_encoder: MakeEncoder, backbone: Backbone,
         states = loaded(input_ids=ids, attention_mask=torch.ones_like(ids)).last_hidden_state
     feature = pooled(states[0, -ids.shape[1] :].numpy())
     np.testing.assert_allclose(feature, encoder.all_features([0])[0].numpy(), atol=1e-5)
+
+
+def test_a_prompt_is_extended_by_the_slots_that_each_row_expects(backbone: Backbone, engine: Engine) -> None:
+    """What is trained is what `SlotHead.prompt_for` serves."""
+    rows = [tuple(backbone.tokenizer.encode(text).ids) for text in TEXTS]
+    encoder = DeepPrompted(backbone.encoder(), rows, prompt_length=4, seed=0, expected_slots=(3, 2))
+    with torch.no_grad():
+        encoder.parameters()[1].mul_(20)  # so that they matter
+    asked = [(0,), (), (0, 2), (1,)]
+    deep, vectors = encoder.prompt().deep, encoder.expected()
+    assert deep is not None and vectors.shape == (3, *deep.shape[:2], 2, deep.shape[3])
+    encoded = encoder.encode(range(len(TEXTS)), asked)
+    for place, slots in enumerate(asked):
+        prompt = Prompt(deep=np.concatenate([deep, *(vectors[slot] for slot in slots)], axis=2))
+        [states] = engine.encode([Row(rows[place], prompt)])
+        found = encoded.states[place, encoded.mask[place]].detach().numpy()
+        np.testing.assert_allclose(found, states, atol=1e-3)
+    without = encoder.encode([0, 1])
+    assert not torch.allclose(without.states[0], encoded.states[0, : without.states.shape[1]], atol=1e-2)
+
+
+def test_only_vectors_of_expected_slots_are_trained(backbone: Backbone) -> None:
+    rows = [tuple(backbone.tokenizer.encode(text).ids) for text in TEXTS]
+    encoder = DeepPrompted(backbone.encoder(), rows, prompt_length=4, seed=0, expected_slots=(3, 2))
+    encoder.encode([0, 1], [(2,), ()]).states.sum().backward()  # type: ignore[no-untyped-call]
+    _, vectors = encoder.parameters()
+    assert vectors.grad is not None
+    assert (vectors.grad.abs().amax(dim=(1, 2, 3, 4)) > 0).tolist() == [False, False, True]
+
+
+def test_a_prompt_without_expected_slots_has_no_vectors_for_them(make_encoder: MakeEncoder) -> None:
+    encoder = make_encoder("deep-prompt")
+    assert len(encoder.parameters()) == 1
+    assert isinstance(encoder, DeepPrompted) and encoder.expected().shape[0] == 0
+
+
+def test_a_soft_prompt_cannot_be_extended(make_encoder: MakeEncoder) -> None:
+    with pytest.raises(ValueError, match="only a deep prompt"):
+        make_encoder("soft-prompt").encode([0], [(1,)])
+
+
+def test_weights_in_half_precision_give_about_the_same_states(
+    make_encoder: MakeEncoder, backbone: Backbone
+) -> None:
+    exact = make_encoder("deep-prompt")
+    encoder = DeepPrompted(backbone.encoder().to(torch.bfloat16), exact.rows, prompt_length=5, seed=0)
+    encoder.reset(exact.prompt())
+    found = encoder.encode([0, 1])
+    assert found.states.dtype == torch.float32
+    torch.testing.assert_close(found.pooled(), exact.encode([0, 1]).pooled(), atol=0.02, rtol=0)
+    assert {each.dtype for each in encoder.parameters()} == {torch.float32}
+    assert next(backbone.encoder().parameters()).dtype == torch.float32
