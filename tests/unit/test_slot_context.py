@@ -56,7 +56,7 @@ def test_invented_questions_ask_for_what_is_there_and_seldom_for_something_else(
         (Example(0, first=(0,), tags=(5,), expected=(1,), bare=True), 3, {"context_share": 0}),
     ],
 )
-def test_what_is_certain(example: Example, names: int, settings: dict[str, object]) -> None:
+def test_what_is_certain(example: Example, names: int, settings: dict[str, Any]) -> None:
     [(expected, _)] = drawn(example, names, **settings).items()
     if settings == {"invented_share": 1, "misleading_share": 0} and 5 in example.tags:
         assert expected == (1,)
