@@ -7,6 +7,9 @@ import sys
 
 BENCHMARKS = {
     "accuracy": "intent accuracy and calibration on public test splits, mean over seeds",
+    "slots": "slots and joint skills on SNIPS and RESTAURANTS-8K, with and without the dialog's context",
+    "grammar": "GLEU, ERRANT, false edits, and speed against transformers' generate",
+    "grammar_prompt": "makes the packaged grammar prompt again",
     "serving": "mixed-skill batches, PEFT adapter switching, and Parse latency over a local socket",
     "ceiling": "full fine-tuning of the same backbone with the same head",
     "prompts": "which layers a deep prompt should have, and what it should start from",

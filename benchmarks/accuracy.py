@@ -13,14 +13,12 @@ from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
 
-from benchmarks.setting import arguments, machine, show
+from benchmarks.setting import arguments, machine, show, stored
 from nlu.backbone import Backbone
 from nlu.compute import Compute, choose
 from nlu.engine import make_engine
-from nlu.loaded import load_skill
 from skills.dataset import build
 from skills.formats import read_intents
-from storage.catalog import Catalog
 from training.config import TuningConfig, make_config
 from training.evaluation import evaluate
 from training.trainer import train_intents
@@ -55,9 +53,6 @@ def main() -> None:
     parser.add_argument("--seeds", nargs="+", type=int, default=[13, 14, 15])
     parser.add_argument(
         "--set", nargs="*", default=[], metavar="KEY=VALUE", help="hyper-parameters to change"
-    )
-    parser.add_argument(
-        "--catalog", default="sqlite:///benchmarks.db", help="where the trained skills are kept"
     )
     options = parser.parse_args()
     compute = choose(threads=options.threads)
@@ -95,18 +90,7 @@ def train_and_test(
     # Rows of a dev file stay held out, as in `softspoken train --dev`.
     trained = train_intents(name, dataset, backbone, config, refit=None if dev is None else False)
     seconds = time.monotonic() - began
-    catalog = Catalog.open(options.catalog)
-    try:
-        version = catalog.publish(trained.draft, alias="live")
-        skill = load_skill(
-            version,
-            catalog.tensors(version),
-            fingerprint=backbone.fingerprint,
-            shape=backbone.shape,
-            decoder=backbone.decoder_shape,
-        )
-    finally:
-        catalog.close()
+    skill = stored(trained.draft, backbone, options.catalog)
     test = read_intents(Path(options.data) / files.test).utterances
     metrics = evaluate(skill, test, backbone, make_engine(backbone, compute)).metrics
     return {
@@ -120,7 +104,7 @@ def train_and_test(
         "accepted": metrics.in_scope_accepted,
         "test_rows": float(metrics.rows),
         "train_s": seconds,
-        "bytes": float(version.bytes),
+        "bytes": float(skill.version.bytes),
     }
 
 

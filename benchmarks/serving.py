@@ -2,7 +2,8 @@
 
 1. A 32-row batch of 32 skills against 32 rows of one skill.
 2. Rows of 32 skills in random order through our batches, against PEFT with one adapter switched in at a time
-   (PROMPT_TUNING on transformers' T5 encoder): row by row as they arrive and, kinder, grouped by skill.
+   (PROMPT_TUNING on transformers' T5 encoder, in the precision that we serve in): row by row as they arrive
+   and, kinder, grouped by skill.
 3. `Parse` over a local socket: one caller, one intent skill.
 """
 
@@ -52,7 +53,7 @@ def main() -> None:
     texts = [row.text for row in read_intents(options.data / "banking77/test.jsonl").utterances][:512]
     rows = [
         *mixed_against_one(engine, backbone, texts, options.rounds),
-        *against_peft(engine, backbone, texts[:256]),
+        *against_peft(engine, backbone, texts[:256], compute),
         *parse_latency(backbone, compute, train, texts),
     ]
     show(f"Serving, engine {engine.name}", rows, where=machine(compute), target=options.json)
@@ -87,7 +88,9 @@ def mixed_against_one(
     ]
 
 
-def against_peft(engine: Engine, backbone: Backbone, texts: Sequence[str]) -> list[dict[str, Any]]:
+def against_peft(
+    engine: Engine, backbone: Backbone, texts: Sequence[str], compute: Compute
+) -> list[dict[str, Any]]:
     """The same texts, each asked of a random skill."""
     generator = np.random.default_rng(14)
     asked = generator.integers(SKILLS, size=len(texts))
@@ -99,7 +102,7 @@ def against_peft(engine: Engine, backbone: Backbone, texts: Sequence[str]) -> li
         for start in range(0, len(rows), BATCH):
             engine.encode(rows[start : start + BATCH])
 
-    model = _peft_model(backbone)
+    model = _peft_model(backbone, compute)
 
     def one_at_a_time() -> None:
         for ids, skill in zip(tokens, asked, strict=True):
@@ -122,7 +125,7 @@ def against_peft(engine: Engine, backbone: Backbone, texts: Sequence[str]) -> li
     ]
 
 
-def _peft_model(backbone: Backbone) -> Any:
+def _peft_model(backbone: Backbone, compute: Compute) -> Any:
     from peft import PromptTuningConfig, TaskType, get_peft_model
 
     def config() -> PromptTuningConfig:
@@ -131,7 +134,7 @@ def _peft_model(backbone: Backbone) -> Any:
     model = get_peft_model(backbone.encoder_transformer(), config(), adapter_name="0")
     for skill in range(1, SKILLS):
         model.add_adapter(str(skill), config())
-    return model.eval()
+    return model.to(compute.dtype).eval()
 
 
 @torch.inference_mode()

@@ -13,7 +13,11 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from nlu.backbone import Backbone
 from nlu.compute import Compute
+from nlu.loaded import LoadedSkill, load_skill
+from skills.skill import SkillDraft
+from storage.catalog import Catalog
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
@@ -26,7 +30,26 @@ def arguments(description: str | None) -> argparse.ArgumentParser:
     )
     parser.add_argument("--threads", type=int, default=0, help="0: all available CPUs")
     parser.add_argument("--json", type=Path, help="also write the results here")
+    parser.add_argument(
+        "--catalog", default="sqlite:///benchmarks.db", help="where the trained skills are kept"
+    )
     return parser
+
+
+def stored(draft: SkillDraft, backbone: Backbone, catalog_url: str) -> LoadedSkill:
+    """Store a trained skill and load it back, as a server would."""
+    catalog = Catalog.open(catalog_url)
+    try:
+        version = catalog.publish(draft, alias="live")
+        return load_skill(
+            version,
+            catalog.tensors(version),
+            fingerprint=backbone.fingerprint,
+            shape=backbone.shape,
+            decoder=backbone.decoder_shape,
+        )
+    finally:
+        catalog.close()
 
 
 def machine(compute: Compute) -> str:
