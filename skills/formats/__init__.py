@@ -1,7 +1,17 @@
-"""Readers of labeled utterances."""
+"""Readers of labeled utterances and of corrected sentences."""
 
 from skills.formats.columns import Columns
+from skills.formats.corrections import CorrectionsRead, read_corrections
 from skills.formats.phrases import PhraseKind, PhraseList
 from skills.formats.reader import ReadResult, read_intents, read_slots
 
-__all__ = ["Columns", "PhraseKind", "PhraseList", "ReadResult", "read_intents", "read_slots"]
+__all__ = [
+    "Columns",
+    "CorrectionsRead",
+    "PhraseKind",
+    "PhraseList",
+    "ReadResult",
+    "read_corrections",
+    "read_intents",
+    "read_slots",
+]

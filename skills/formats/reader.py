@@ -118,7 +118,7 @@ def _items(path: Path, columns: Columns | None) -> Iterator[Item]:
         return read_rasa(path)
     if suffix in _JSONL:
         return read_jsonl(path)
-    raise _unknown_suffix(path, (*_JSONL, *DELIMITERS, *rasa_yaml.SUFFIXES))
+    raise unknown_suffix(path, (*_JSONL, *DELIMITERS, *rasa_yaml.SUFFIXES))
 
 
 def _slot_items(path: Path) -> Iterator[Item]:
@@ -131,7 +131,7 @@ def _slot_items(path: Path) -> Iterator[Item]:
         return read_conll(path)
     if suffix in snips.SUFFIXES:
         return read_snips(path)
-    raise _unknown_suffix(path, (*_JSONL, *conll.SUFFIXES, *snips.SUFFIXES, *rasa_yaml.SUFFIXES))
+    raise unknown_suffix(path, (*_JSONL, *conll.SUFFIXES, *snips.SUFFIXES, *rasa_yaml.SUFFIXES))
 
 
 def _with_exact_slots(item: Item) -> Item:
@@ -141,7 +141,8 @@ def _with_exact_slots(item: Item) -> Item:
         return error
 
 
-def _unknown_suffix(path: Path, known: Iterable[str]) -> DataError:
+def unknown_suffix(path: Path, known: Iterable[str]) -> DataError:
+    """Return the error for a file of a format that nobody here reads."""
     suffix, listed = path.suffix.lower(), ", ".join(known)
     return DataError(
         f"unknown suffix {suffix!r}: use one of {listed}, or a folder of Rasa YAML files", file=str(path)

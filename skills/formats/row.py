@@ -48,25 +48,25 @@ def make_utterance(
     return Utterance(stripped, check_label(place, intent), place.file, place.row, moved)
 
 
-def check_text(place: Place, text: object) -> str:
+def check_text(place: Place, text: object, field: str = "text") -> str:
     """Return the text without the white space around it.
 
     Raises:
         DataError: it is missing, of the wrong type, blank, too long or not valid Unicode.
     """
-    stripped = _string(place, text, "text").strip()
+    stripped = _string(place, text, field).strip()
     if len(stripped) > MAX_TEXT:
         raise place.error(
-            f"text has {len(stripped):,} characters, at most {MAX_TEXT:,} are allowed: split it up",
-            field="text",
+            f"{field} has {len(stripped):,} characters, at most {MAX_TEXT:,} are allowed: split it up",
+            field=field,
         )
     try:
         stripped.encode()
     except UnicodeEncodeError as error:
         raise place.error(
-            f"text has half a surrogate pair at character {error.start + 1}, which is no character: "
+            f"{field} has half a surrogate pair at character {error.start + 1}, which is no character: "
             "write the character itself or both halves",
-            field="text",
+            field=field,
         ) from error
     return stripped
 
