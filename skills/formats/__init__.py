@@ -1,9 +1,10 @@
-"""Readers of labeled utterances and of corrected sentences."""
+"""Readers of labeled utterances, of corrected sentences and of plain ones."""
 
 from skills.formats.columns import Columns
 from skills.formats.corrections import CorrectionsRead, read_corrections
 from skills.formats.phrases import PhraseKind, PhraseList
 from skills.formats.reader import ReadResult, read_intents, read_slots
+from skills.formats.sentences import read_sentences
 
 __all__ = [
     "Columns",
@@ -13,5 +14,6 @@ __all__ = [
     "ReadResult",
     "read_corrections",
     "read_intents",
+    "read_sentences",
     "read_slots",
 ]

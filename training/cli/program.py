@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from training.cli.configuration import DEFAULT_FILE, read_configuration
+from training.cli.corrupt import corrupt
 from training.cli.database import db
 from training.cli.demo import demo
 from training.cli.evaluate import evaluate
@@ -100,5 +101,5 @@ def program(config: Path | None) -> None:
     """Dialog understanding: one frozen FLAN-T5, many prompt-tuned skills, one gRPC endpoint."""
 
 
-for command in (demo, train, evaluate, parse, serve, skills, db):
+for command in (demo, train, evaluate, parse, serve, skills, corrupt, db):
     program.add_command(command)
