@@ -6,11 +6,13 @@ budget of padded tokens. A row whose caller has gone or whose deadline has passe
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Generic, Protocol, TypeVar
 
@@ -52,7 +54,7 @@ class _Waiting(Generic[RowT, OutputT]):
 class Batcher(Generic[RowT, OutputT]):
     """Owns the one thread that calls `process`, such as an engine's `encode`.
 
-    `submit` is safe from any thread; `close` finishes what was accepted.
+    `submit` is safe from any thread; `close` finishes what was accepted. `niceness` is that of the thread.
     """
 
     def __init__(
@@ -60,10 +62,12 @@ class Batcher(Generic[RowT, OutputT]):
         process: Callable[[Sequence[RowT]], Sequence[OutputT]],
         *,
         name: str = "engine",
+        niceness: int = 0,
         batch_tokens: int = BATCH_TOKENS,
         queue_rows: int = QUEUE_ROWS,
     ) -> None:
         self._process = process
+        self._niceness = niceness
         self._batch_tokens = batch_tokens
         self._queue_rows = queue_rows
         self._queue: deque[_Waiting[RowT, OutputT]] = deque()
@@ -121,6 +125,9 @@ class Batcher(Generic[RowT, OutputT]):
             )
 
     def _run(self) -> None:
+        if self._niceness:
+            with suppress(AttributeError, OSError):  # of this thread alone, which only Linux can do
+                os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), self._niceness)
         while batch := self._next_batch():
             start = time.monotonic()
             try:
