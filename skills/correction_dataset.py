@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
@@ -18,6 +20,13 @@ class CorrectionDataset:
 
     train: tuple[CorrectedSentence, ...]
     dev: tuple[CorrectedSentence, ...]
+
+    def sha256(self) -> str:
+        """Return the SHA-256 of all texts and corrections; the same however they were split."""
+        digest = hashlib.sha256()
+        for text, corrections in sorted((row.text, row.corrections) for row in (*self.train, *self.dev)):
+            digest.update(json.dumps([text, *corrections], separators=(",", ":")).encode() + b"\n")
+        return digest.hexdigest()
 
 
 def build_corrections(

@@ -5,22 +5,22 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from skills.grammar_metrics import GrammarMetrics, grammar_metrics
-
 from nlu.backbone import Backbone
 from nlu.corrected_text import corrected_answer
-from nlu.corrector import CorrectionRow, Corrector
+from nlu.corrector import Correction, CorrectionRow, Corrector
 from nlu.engine import Engine
 from nlu.grammar_head import GrammarHead
 from nlu.loaded import LoadedSkill
-from nlu.prompt import Floats, Prompt, Row
-from nlu.tokens import Tokens, tokenise
+from nlu.prompt import Prompt, Row
+from nlu.tokens import tokenise
 from skills.correction import CorrectedSentence
 from skills.errors import InputError
+from skills.grammar_metrics import GrammarMetrics, grammar_metrics
 from skills.parse import GrammarAnswer
 from skills.protection import protected_spans
 
-BATCH_ROWS = 16  # corrections of one length share passes
+BLOCK_ROWS = 512  # whose hidden states are kept at a time
+BATCH_ROWS = 16  # of corrections
 
 
 @dataclass(frozen=True)
@@ -93,36 +93,26 @@ def correct_texts(
     corrector: Corrector,
 ) -> list[GrammarAnswer]:
     """Return the answers to texts, in order; as a server gives them."""
-    tokens = [tokenise(backbone, text) for text in texts]
-    answers: dict[int, GrammarAnswer] = {}
-    order = sorted(range(len(texts)), key=lambda place: len(tokens[place].ids))
-    for start in range(0, len(order), BATCH_ROWS):
-        chunk = order[start : start + BATCH_ROWS]
-        states = engine.encode([Row(tokens[place].ids, prompt) for place in chunk])
-        found = _answers(
-            head,
-            [texts[place] for place in chunk],
-            [tokens[place] for place in chunk],
-            states,
-            backbone,
-            corrector,
-        )
-        answers |= zip(chunk, found, strict=True)
-    return [answers[place] for place in range(len(texts))]
+    answers: list[GrammarAnswer] = []
+    for start in range(0, len(texts), BLOCK_ROWS):
+        answers += _answers(prompt, head, texts[start : start + BLOCK_ROWS], backbone, engine, corrector)
+    return answers
 
 
 def _answers(
+    prompt: Prompt,
     head: GrammarHead,
     texts: Sequence[str],
-    tokens: Sequence[Tokens],
-    states: Sequence[Floats],
     backbone: Backbone,
+    engine: Engine,
     corrector: Corrector,
 ) -> list[GrammarAnswer]:
+    tokens = [tokenise(backbone, text) for text in texts]
+    states = engine.encode([Row(each.ids, prompt) for each in tokens])
     wrong = [head.error_probability(each) for each in states]
     flagged = [place for place, probability in enumerate(wrong) if head.flags(probability)]
     rows = [CorrectionRow(tokens[place].ids, states[place], head.prompt) for place in flagged]
-    corrections = dict(zip(flagged, corrector.correct(rows), strict=True))
+    corrections = dict(zip(flagged, _corrections(rows, corrector), strict=True))
     return [
         corrected_answer(
             backbone.tokenizer,
@@ -136,3 +126,13 @@ def _answers(
         else GrammarAnswer(True, 1 - wrong[place], text, ())
         for place, text in enumerate(texts)
     ]
+
+
+def _corrections(rows: Sequence[CorrectionRow], corrector: Corrector) -> list[Correction]:
+    """Return the corrections of rows, in order; those of like length share passes."""
+    found: dict[int, Correction] = {}
+    order = sorted(range(len(rows)), key=lambda place: rows[place].length)
+    for start in range(0, len(order), BATCH_ROWS):
+        chunk = order[start : start + BATCH_ROWS]
+        found |= zip(chunk, corrector.correct([rows[place] for place in chunk]), strict=True)
+    return [found[place] for place in range(len(rows))]

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from skills.correction import CorrectedSentence
-from skills.correction_dataset import build_corrections
+from skills.correction_dataset import CorrectionDataset, build_corrections
 from skills.errors import InputError
 
 
@@ -88,3 +88,10 @@ def test_what_cannot_be_trained_on_is_refused(
 ) -> None:
     with pytest.raises(InputError, match=said):
         build_corrections(train, dev, dev_share=share, seed=0)
+
+
+def test_the_hash_is_of_the_rows_not_of_the_split() -> None:
+    right, wrong = CorrectedSentence("Fine.", ("Fine.",)), CorrectedSentence("i go", ("I go.",))
+    whole = CorrectionDataset((right, wrong), ())
+    assert whole.sha256() == CorrectionDataset((wrong,), (right,)).sha256()
+    assert whole.sha256() != CorrectionDataset((right,), ()).sha256()
