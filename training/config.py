@@ -8,7 +8,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from skills.errors import InputError
-from skills.skill import Method
+from skills.skill import Method, SkillKind
 
 Precision = Literal["auto", "float32", "bfloat16"]  # as in nlu.compute, which would import torch
 
@@ -205,6 +205,14 @@ class CorrectionConfig(TrainingConfig):
     dev_share: Annotated[float, Field(gt=0, lt=0.9)] = Field(
         0.1, description="held out when no dev file is given"
     )
+
+
+CONFIGS: dict[SkillKind, type[TrainingConfig]] = {
+    SkillKind.INTENT: TuningConfig,
+    SkillKind.SLOTS: SlotConfig,
+    SkillKind.JOINT: JointConfig,
+    SkillKind.GRAMMAR: CorrectionConfig,
+}
 
 
 def make_config(**values: object) -> TuningConfig:

@@ -14,7 +14,7 @@ from training import cli
 from training.cli import program as program_module
 from training.cli.failures import ExitCode, exit_code
 from training.cli.program import program
-from training.config import TuningConfig
+from training.config import CorrectionConfig, SlotConfig, TrainingConfig, TuningConfig
 
 HEAVY = ("torch", "transformers", "sqlalchemy", "alembic", "sklearn", "numpy", "pydantic", "grpc", "openvino")
 
@@ -67,7 +67,16 @@ def test_the_defaults_in_the_help_of_train_are_those_of_the_config(name: str) ->
     text = " ".join(run("train", "--help").stdout.split())
     option = text.partition(f"--{name.replace('_', '-')} ")[2].partition("[env var")[0]
 
-    assert f"[default: {TuningConfig.model_fields[name].default}]" in option
+    default = TuningConfig.model_fields[name].default
+    shown = option.partition("[default: ")[2].partition("]")[0].split("; ")
+    others: dict[str, type[TrainingConfig]] = {"slots": SlotConfig, "grammar": CorrectionConfig}
+    different = {
+        f"{kind} {config.model_fields[name].default}"
+        for kind, config in others.items()
+        if name in config.model_fields and config.model_fields[name].default != default
+    }
+    assert shown[0] == str(default)
+    assert set(shown[1:]) == different
 
 
 @pytest.mark.parametrize(

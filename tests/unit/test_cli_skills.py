@@ -6,6 +6,7 @@ import pty
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -94,6 +95,38 @@ def test_list_shows_one_line_a_skill_by_its_live_version(publish: Publish) -> No
     assert lines[1][:7] == ["banking", "intent", "1", "2", "2", "87.5", "%"]
     assert lines[2][:7] == ["travel", "intent", "none", "1", "2", "50.0", "%"]
     assert len(lines) == 3
+
+
+@pytest.mark.parametrize(
+    ("kind", "metrics", "labels", "shown", "detail"),
+    [
+        (SkillKind.SLOTS, {"slot_f1": 0.5}, ("city", "date"), ["2", "50.0", "%", "slot", "F1"], "slots"),
+        (SkillKind.JOINT, {"whole_frame": 0.75}, ("book",), ["1", "+", "2", "75.0", "%", "whole"], "labels"),
+        (SkillKind.GRAMMAR, {"edit_f05": 0.4}, (), ["-", "40.0", "%", "edit", "F0.5"], "backbone"),
+        (SkillKind.GRAMMAR, {}, (), ["-", "-"], "backbone"),
+    ],
+)
+def test_every_kind_is_shown_by_what_it_is_for(
+    url: str,
+    kind: SkillKind,
+    metrics: dict[str, float],
+    labels: tuple[str, ...],
+    shown: list[str],
+    detail: str,
+) -> None:
+    head = {} if kind is SkillKind.GRAMMAR else {"slots": {"labels": ["city", "date"]}}
+    draft = replace(make_draft("trips"), kind=kind, metrics=metrics, labels=labels, head=head)
+    catalog = Catalog.open(url)
+    catalog.publish(draft, alias="live")
+    catalog.close()
+
+    line = run("skills", "list").stdout.splitlines()[1].split()
+    details = [line.split()[0] for line in run("skills", "show", "trips").stdout.splitlines()]
+
+    assert line[: 4 + len(shown)] == ["trips", kind, "1", "1", *shown]
+    assert detail in details
+    assert ("slots" in details) is bool(head)
+    assert ("labels" in details) is (kind is SkillKind.JOINT)
 
 
 def test_list_as_json_has_every_version_newest_first(publish: Publish) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -8,10 +9,11 @@ import pytest
 from click.testing import CliRunner, Result
 
 from skills.errors import DataError, InputError
+from skills.skill import SkillKind
 from training.cli import demo
 from training.cli.labeled_files import LabeledFiles
 from training.cli.program import program
-from training.config import TuningConfig
+from training.config import CONFIGS, CorrectionConfig, JointConfig, SlotConfig, TuningConfig
 
 Write = Callable[..., Path]
 
@@ -60,7 +62,7 @@ def rows(labels: int = 2, each: int = 3) -> list[tuple[str, str]]:
         (["--data", "good.jsonl", "--seed", "-1"], "seed is -1"),
         (["--data", "good.jsonl", "--set", "max_step=1"], "did you mean 'max_steps'?"),
         (["--data", "good.jsonl", "--set", "max_steps"], "'max_steps' is not KEY=VALUE"),
-        (["--data", "good.jsonl", "--set", "zzz=1"], "settings are start, min_steps"),
+        (["--data", "good.jsonl", "--set", "zzz=1"], "settings are min_steps, max_steps"),
         (["--data", "good.jsonl", "--set", "seed=1"], "use --seed for that"),
         (["--data", "good.jsonl", "--set", "prompt-length=1"], "use --prompt-length for that"),
         (["--data", "good.jsonl", "--set", "scale=-1"], "scale is '-1'"),
@@ -81,6 +83,74 @@ def test_bad_input_ends_with_2_before_a_catalog_is_made(
     assert message in result.stderr
     assert result.stdout == ""
     assert not Path("softspoken.db").exists()
+
+
+SLOT_ROW = '{"text": "to Oslo", "slots": [{"slot": "city", "start": 3, "end": 7, "value": "Oslo"}]}\n'
+ERROR_ROW = '{"text": "he go", "corrections": ["he goes"]}\n'
+
+
+@pytest.mark.parametrize(
+    ("kind", "arguments", "message"),
+    [
+        ("slots", ["--data", "good.jsonl"], "good.jsonl:1: slots are missing"),
+        (
+            "slots",
+            ["--data", "slots.jsonl", "--columns", "text=1"],
+            "--columns is for skills of kind intent,",
+        ),
+        ("slots", ["--data", "slots.jsonl", "--oos", "good.jsonl"], "kind intent and intent+slots, this one"),
+        (
+            "slots",
+            ["--data", "slots.jsonl", "--method", "soft-prompt"],
+            "--method is for skills of kind intent",
+        ),
+        (
+            "grammar",
+            ["--data", "errors.jsonl", "--from-peft", "."],
+            "--from-peft is for skills of kind intent",
+        ),
+        (
+            "grammar",
+            ["--data", "errors.jsonl", "--slot-types", "x.toml"],
+            "--slot-types is for skills of kind",
+        ),
+        ("slots", ["--data", "slots.jsonl", "--slot-types", "x.toml"], "x.toml: no such file"),
+        ("slots", ["--data", "slots.jsonl", "--slot-types", "types.toml"], "slot types name 'town'"),
+        ("slots", ["--data", "slots.jsonl", "--set", "scale=2"], "settings are min_steps"),
+        ("slots", ["--data", "slots.jsonl", "--set", "context=on"], "did you mean 'contexts'?"),
+        ("slots", ["--data", "slots.jsonl", "--set", "bare_share=2"], "bare_share is '2'"),
+        ("intent+slots", ["--data", "slots.jsonl"], "1 rows have no intent: slots.jsonl:1"),
+        ("grammar", ["--data", "slots.jsonl"], "slots.jsonl:1"),
+        ("grammar", ["--data", "errors.jsonl"], "no held-out rows"),
+    ],
+)
+def test_bad_input_of_other_kinds(write: Write, kind: str, arguments: list[str], message: str) -> None:
+    write("good.jsonl", *rows())
+    write("slots.jsonl", raw=SLOT_ROW)
+    write("errors.jsonl", raw=ERROR_ROW)
+    write("types.toml", raw='[town]\nkind = "text"\n')
+
+    result = CliRunner().invoke(program, ["train", "banking", "--kind", kind, *arguments])
+
+    assert result.exit_code == 2
+    assert message in " ".join(result.stderr.split())
+    assert not Path("softspoken.db").exists()
+
+
+def test_files_of_slots_and_of_sentences_are_read_in_order(write: Write) -> None:
+    slots = write("slots.jsonl", raw=SLOT_ROW + "nonsense\n")
+    errors = write("errors.jsonl", raw=ERROR_ROW), write("more.tsv", raw="she go\tshe goes\n")
+
+    found = LabeledFiles((slots,), skip_bad_rows=True).read_slots()
+    sentences, skipped = LabeledFiles(errors).read_corrections()
+
+    assert [(row.text, row.entities[0].slot) for row in found.utterances] == [("to Oslo", "city")]
+    assert [error.row for error in found.skipped] == [2]
+    assert [(each.text, each.corrections, each.file) for each in sentences] == [
+        ("he go", ("he goes",), "errors.jsonl"),
+        ("she go", ("she goes",), "more.tsv"),
+    ]
+    assert skipped == ()
 
 
 def test_several_files_are_read_in_order(write: Write) -> None:
@@ -134,9 +204,22 @@ def test_the_demo_asks_nothing_that_it_trained_on() -> None:
     assert not [text for text in demo.UTTERANCES if text in trained]
 
 
-def test_the_manual_explains_every_setting_of_the_training() -> None:
+@pytest.mark.parametrize(
+    ("kind", "shown"),
+    [
+        (SkillKind.INTENT, set(TuningConfig.model_fields)),
+        (SkillKind.SLOTS, set(SlotConfig.model_fields)),
+        (SkillKind.JOINT, set(JointConfig.model_fields) - set(SlotConfig.model_fields)),
+        (SkillKind.GRAMMAR, set(CorrectionConfig.model_fields)),
+    ],
+)
+def test_the_manual_explains_every_setting_of_the_training(kind: SkillKind, shown: set[str]) -> None:
     manual = (demo.ROOT / "docs" / "cli.md").read_text(encoding="utf-8")
+    section = re.split(r"\n##+ ", manual.split(f"\n#### Kind {kind}\n")[1])[0]
 
-    for name, field in TuningConfig.model_fields.items():
+    for name in shown:
+        field = CONFIGS[kind].model_fields[name]
         default = str(field.default).lower() if isinstance(field.default, bool) else field.default
-        assert f"| `{name}` | {default} |" in manual
+        assert f"| `{name}` | {default} |" in section
+        assert f"| {field.description} |" in section
+    assert section.count("\n| `") == len(shown)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -9,15 +10,8 @@ import pytest
 from skills.errors import InputError
 from skills.metrics import Prediction, intent_metrics, predictions
 from skills.skill import OUT_OF_SCOPE_LABEL, Method, Provenance
-from training.report import (
-    MATRIX_LABELS,
-    MISREAD_ROWS,
-    IntentReport,
-    confusion_matrix,
-    render,
-    scope_histogram,
-    write_report,
-)
+from training.report import SHOWN_ROWS, Subject, render, write_report
+from training.report_intents import MATRIX_LABELS, IntentReport, confusion_matrix, scope_histogram
 
 ATTACK = "<script>alert('x')</script>\"><img src=x onerror=alert(1)>"
 
@@ -67,17 +61,15 @@ def report(
     answers = predictions(
         probabilities, expected, in_scope=in_scope, accepted=accepted, texts=texts, labels=names
     )
-    return IntentReport(
+    subject = Subject(
         title="concierge@3",
         measured_on="dev.csv",
         method=Method.DEEP_PROMPT,
         backbone="b" * 64,
-        labels=names,
         provenance=Provenance("d" * 64, 200, 17, {"prompt_len": 20}, "0.1.0", 12.5),
         warnings=warnings,
-        metrics=metrics,
-        predictions=answers,
     )
+    return IntentReport(subject, names, metrics, answers)
 
 
 def test_the_page_tells_the_numbers_and_where_they_come_from(tmp_path: Path) -> None:
@@ -111,21 +103,8 @@ def test_text_of_the_data_is_escaped_everywhere() -> None:
         for row in given.predictions
     )
     provenance = Provenance("d", 1, 1, {ATTACK: ATTACK}, ATTACK, 1.0)
-    page = Page(
-        render(
-            IntentReport(
-                ATTACK,
-                ATTACK,
-                given.method,
-                ATTACK,
-                tuple(hostile.values()),
-                provenance,
-                given.metrics,
-                rows,
-                (ATTACK,),
-            )
-        )
-    )
+    subject = Subject(ATTACK, ATTACK, given.subject.method, ATTACK, provenance, (ATTACK,))
+    page = Page(render(IntentReport(subject, tuple(hostile.values()), given.metrics, rows)))
     assert page.tags.count("script") == 1  # the one that sorts tables
     assert "img" not in page.tags
     assert not [name for name, _ in page.attributes if name.startswith("on")]
@@ -153,7 +132,7 @@ def test_a_perfect_skill_has_a_page_too() -> None:
 
 def test_many_misread_rows_are_cut() -> None:
     text = " ".join(Page(render(report(rows=700, wrong=600))).text.split())
-    assert f"600 of 700 rows, the most confident first; the first {MISREAD_ROWS} are shown." in text
+    assert f"600 of 700 rows, the most confident first; the first {SHOWN_ROWS} are shown." in text
 
 
 def test_a_row_that_was_turned_away_is_listed() -> None:
@@ -161,9 +140,7 @@ def test_a_row_that_was_turned_away_is_listed() -> None:
     first = given.predictions[0]
     turned_away = Prediction("let me in", first.expected, first.answered, 0.7, 0.3, accepted=False)
     rows = (turned_away, *given.predictions[1:])
-    changed = IntentReport(
-        given.title, "x", given.method, given.backbone, given.labels, given.provenance, given.metrics, rows
-    )
+    changed = replace(given, predictions=rows)
     text = " ".join(Page(render(changed)).text.split())
     assert "let me in intent_0 intent_0 turned away 70.0" in text
 

@@ -1,4 +1,4 @@
-"""Data files as the command line names them: several, of any format, columns for those that have them."""
+"""Data files as the command line names them: several, of any format, for skills of any kind."""
 
 from __future__ import annotations
 
@@ -11,14 +11,27 @@ from skills.errors import DataError, InputError
 from skills.skill import OUT_OF_SCOPE_LABEL
 
 if TYPE_CHECKING:
+    from skills.correction import CorrectedSentence
+    from skills.formats import PhraseList
     from skills.utterance import Utterance
 
-Rows = tuple["tuple[Utterance, ...]", tuple[DataError, ...]]  # and the bad rows that were skipped
+Skipped = tuple[DataError, ...]  # bad rows that were left out
+Rows = tuple["tuple[Utterance, ...]", Skipped]
+Sentences = tuple["tuple[CorrectedSentence, ...]", Skipped]
+
+
+@dataclass(frozen=True)
+class SlotRows:
+    """Utterances with slots, and the lists of phrases that Rasa files hold beside them."""
+
+    utterances: tuple[Utterance, ...]
+    skipped: Skipped
+    phrases: tuple[PhraseList, ...]
 
 
 @dataclass(frozen=True)
 class LabeledFiles:
-    """Files of labeled utterances; `columns` as in `Columns.parse`, for CSV and TSV files among them."""
+    """Files of labeled rows; `columns` as in `Columns.parse`, for CSV and TSV files of intents."""
 
     paths: tuple[Path, ...]
     columns: str | None = None
@@ -67,3 +80,38 @@ class LabeledFiles:
                     field="intent",
                 )
         return rows, skipped
+
+    def read_slots(self, paths: Sequence[Path] | None = None) -> SlotRows:
+        """Return the rows with slots of all files, or of others, in order.
+
+        Raises:
+            DataError: a file cannot be read, or a row is bad and bad rows are not skipped.
+        """
+        from skills.formats import read_slots
+
+        found = [
+            read_slots(path, skip_bad_rows=self.skip_bad_rows)
+            for path in (self.paths if paths is None else paths)
+        ]
+        return SlotRows(
+            utterances=tuple(row for each in found for row in each.utterances),
+            skipped=tuple(error for each in found for error in each.skipped),
+            phrases=tuple(phrase for each in found for phrase in each.phrases),
+        )
+
+    def read_corrections(self, paths: Sequence[Path] | None = None) -> Sentences:
+        """Return the sentences of all files, or of others, in order.
+
+        Raises:
+            DataError: as `read_slots`.
+        """
+        from skills.formats import read_corrections
+
+        found = [
+            read_corrections(path, skip_bad_rows=self.skip_bad_rows)
+            for path in (self.paths if paths is None else paths)
+        ]
+        return (
+            tuple(sentence for each in found for sentence in each.sentences),
+            tuple(error for each in found for error in each.skipped),
+        )

@@ -6,11 +6,18 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from skills.skill import LIVE
+from skills.skill import LIVE, SkillKind
 from training.cli.output import Table, cell, percent
 
 if TYPE_CHECKING:
     from skills.skill import SkillVersion
+
+_HEADLINES = {  # of each kind, the number that tells most: its name in the catalog, and in words
+    SkillKind.INTENT: ("accuracy", "accuracy"),
+    SkillKind.SLOTS: ("slot_f1", "slot F1"),
+    SkillKind.JOINT: ("whole_frame", "whole frames"),
+    SkillKind.GRAMMAR: ("edit_f05", "edit F0.5"),
+}
 
 
 def version_document(version: SkillVersion) -> dict[str, Any]:
@@ -43,13 +50,15 @@ def skills_table(versions: Sequence[SkillVersion]) -> Table:
                 cell(shown.kind),
                 cell(live.version, "green") if live else cell("none", "yellow"),
                 cell(len(of_skill)),
-                cell(len(shown.labels)),
-                cell(percent(shown.metrics.get("accuracy"))),
+                cell(" + ".join(map(str, label_counts(shown).values())) or "-"),
+                cell(_headline(shown)),
                 cell(f"{shown.bytes:,}"),
                 cell(f"{shown.created_at:%Y-%m-%d %H:%M}"),
             )
         )
-    return Table(("skill", "kind", "live", "versions", "labels", "accuracy", "bytes", "trained (UTC)"), rows)
+    return Table(
+        ("skill", "kind", "live", "versions", "labels", "held-out rows", "bytes", "trained (UTC)"), rows
+    )
 
 
 def details_table(version: SkillVersion) -> Table:
@@ -58,7 +67,7 @@ def details_table(version: SkillVersion) -> Table:
     values = {
         "aliases": ", ".join(version.aliases) or "none",
         "kind, method": f"{version.kind}, {version.method}",
-        "labels": f"{len(version.labels)}: {', '.join(version.labels)}",
+        **{name: f"{len(labels)}: {', '.join(labels)}" for name, labels in _labels(version).items()},
         **{name: f"{value:g}" for name, value in version.metrics.items()},
         "temperature": f"{calibration.temperature:.3f}",
         "scope threshold": f"{calibration.scope_threshold:.3f}",
@@ -75,19 +84,38 @@ def details_table(version: SkillVersion) -> Table:
 def versions_table(versions: Sequence[SkillVersion]) -> Table:
     """Return the versions of one skill, newest first."""
     return Table(
-        ("version", "aliases", "method", "accuracy", "rows", "trained (UTC)"),
+        ("version", "aliases", "method", "held-out rows", "rows", "trained (UTC)"),
         [
             (
                 cell(version.version),
                 cell(", ".join(version.aliases) or "-", "green"),
                 cell(version.method),
-                cell(percent(version.metrics.get("accuracy"))),
+                cell(_headline(version)),
                 cell(f"{version.provenance.rows:,}"),
                 cell(f"{version.created_at:%Y-%m-%d %H:%M}"),
             )
             for version in versions
         ],
     )
+
+
+def _headline(version: SkillVersion) -> str:
+    """Return the number that tells most, and what it is."""
+    metric, name = _HEADLINES[version.kind]
+    share = version.metrics.get(metric)
+    return "-" if share is None else f"{percent(share)} {name}"
+
+
+def label_counts(version: SkillVersion) -> dict[str, int]:
+    """Return how many intents and slots a version has."""
+    return {name: len(labels) for name, labels in _labels(version).items()}
+
+
+def _labels(version: SkillVersion) -> dict[str, tuple[str, ...]]:
+    """Return what a version tells apart; nothing of a grammar skill."""
+    intents = () if version.kind is SkillKind.SLOTS else version.labels
+    slots = tuple(version.head.get("slots", {}).get("labels", ()))
+    return {name: labels for name, labels in (("labels", intents), ("slots", slots)) if labels}
 
 
 def _by_skill(versions: Sequence[SkillVersion]) -> list[tuple[str, list[SkillVersion]]]:
