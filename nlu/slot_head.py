@@ -39,7 +39,8 @@ def word_features(states: Floats, first: ArrayLike) -> Floats:
 class SlotHead:
     """Finds the slots of one utterance.
 
-    weights: (2S+1, D) and bias: (2S+1,) of the tags of S labels, in the order of `nlu.bio`; temperature
+    weights: (2S+1, D) and bias: (2S+1,) of the tags of S labels, in the order of `nlu.bio`. neighbours:
+    (2, 2S+1, D) weights of the word before and of the word after, which say where a span ends. temperature
     divides the scores. expected: (names, N, 2, E, H*K) further deep-prompt vectors for each slot of
     expected_names, which the encoder sees if the dialog has just asked for that slot.
     """
@@ -51,11 +52,16 @@ class SlotHead:
     resolver: Resolver
     expected: Floats | None = None
     expected_names: tuple[str, ...] = ()
+    neighbours: Floats | None = None
 
     def scores(self, features: Floats) -> Floats:
-        """Return (W, 2S+1) scores of words' (W, D) features, divided by the temperature."""
-        scores: Floats = (features @ self.weights.T + self.bias) / self.temperature
-        return scores
+        """Return (W, 2S+1) scores of one text's words, from their (W, D) features."""
+        scores: Floats = features @ self.weights.T + self.bias
+        if self.neighbours is not None:
+            before, after = self.neighbours
+            scores[1:] += features[:-1] @ before.T
+            scores[:-1] += features[1:] @ after.T
+        return scores / self.temperature
 
     def answer(
         self, text: str, tokens: Tokens, states: Floats, *, now: datetime, min_confidence: float = 0.0

@@ -14,8 +14,10 @@ from skills.slot import SlotLabel
 
 
 def slot_tensors(head: SlotHead) -> Tensors:
-    """Return what `read_slot_head` reads; the vectors of expected slots in half precision."""
+    """Return what `read_slot_head` reads; what is large is in half precision."""
     tensors: Tensors = {"slots.weights": head.weights.astype(np.float16), "slots.bias": head.bias}
+    if head.neighbours is not None:
+        tensors["slots.neighbours"] = head.neighbours.astype(np.float16)
     if head.expected is not None:
         tensors["slots.expected"] = head.expected.astype(np.float16)
     return tensors
@@ -56,4 +58,9 @@ def read_slot_head(settings: dict[str, Any], tensors: Tensors, shape: EncoderSha
         resolver=Resolver(read_schema_document(settings["schema"])),
         expected=floats(tensors, "slots.expected", expected) if names else None,
         expected_names=names,
+        neighbours=(
+            floats(tensors, "slots.neighbours", (2, tags, shape.d_model))
+            if "slots.neighbours" in tensors
+            else None
+        ),
     )

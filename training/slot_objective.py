@@ -24,7 +24,7 @@ Draw = Callable[[Example, np.random.Generator], Example]
 
 
 class SlotObjective(Objective):
-    """A linear tagger over the states of words' first tokens; the loss is the words' mean cross-entropy."""
+    """A linear tagger over the states of a word and its neighbours; its loss is the mean cross-entropy."""
 
     score_name = "F1"
 
@@ -32,15 +32,17 @@ class SlotObjective(Objective):
         """Begin with zeros, for S `labels`; `draw` gives each row the context that it is learned with."""
         tags = 2 * labels + 1
         self._weights = nn.Parameter(torch.zeros(tags, width))
+        self._neighbours = nn.Parameter(torch.zeros(2, tags, width))  # of the words before and after
         self._bias = nn.Parameter(torch.zeros(tags))
         self._draw = draw
 
-    def weights(self) -> tuple[Floats, Floats]:
-        """Return copies of the tagger's (T, D) weights and (T,) bias."""
-        return self._weights.detach().clone().numpy(), self._bias.detach().clone().numpy()
+    def weights(self) -> tuple[Floats, Floats, Floats]:
+        """Return copies of the tagger's (T, D) weights, (2, T, D) weights of neighbours, and (T,) bias."""
+        weights, neighbours, bias = (each.detach().clone().numpy() for each in self.parameters())
+        return weights, neighbours, bias
 
     def parameters(self) -> list[nn.Parameter]:
-        return [self._weights, self._bias]
+        return [self._weights, self._neighbours, self._bias]
 
     def drawn(self, examples: Sequence[Example], generator: np.random.Generator) -> Sequence[Example]:
         return [self._draw(each, generator) for each in examples]
@@ -70,7 +72,12 @@ class SlotObjective(Objective):
         """Return (W, T) scores of the words of all rows, one row after the other."""
         rows = torch.tensor([row for row, each in enumerate(examples) for _ in each.first], dtype=torch.long)
         first = torch.tensor([token for each in examples for token in each.first], dtype=torch.long)
-        return word_features(encoded.states[rows, first]) @ self._weights.T + self._bias
+        features = word_features(encoded.states[rows, first])
+        together = (rows[1:] == rows[:-1])[:, None]  # a word and the next one are of one row
+        before = F.pad(features[:-1] * together, (0, 0, 1, 0))[: len(rows)]  # no words, no padding
+        after = F.pad(features[1:] * together, (0, 0, 0, 1))[: len(rows)]
+        weights = torch.cat([self._weights, *self._neighbours], dim=1)
+        return torch.cat([features, before, after], dim=1) @ weights.T + self._bias
 
 
 class JointObjective(Objective):

@@ -141,7 +141,7 @@ class SlotTraining:
 
     def _slot_head(self, objective: SlotObjective) -> SlotHead:
         """Return the head as it is now; vectors that nothing has trained are left out."""
-        weights, bias = objective.weights()
+        weights, neighbours, bias = objective.weights()
         vectors = self._encoder.expected()
         trained = [
             index
@@ -151,6 +151,7 @@ class SlotTraining:
         return SlotHead(
             labels=self._dataset.labels,
             weights=weights,
+            neighbours=neighbours,
             bias=bias,
             temperature=1.0,
             resolver=self._resolver,

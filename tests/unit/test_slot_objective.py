@@ -10,7 +10,10 @@ import torch
 from torch import Tensor, nn
 
 from nlu.prompt import Prompt
+from nlu.slot_head import SlotHead
 from nlu.slot_head import word_features as served_features
+from skills.resolution import Resolver
+from skills.slot import SlotLabel
 from training.config import JointConfig, SlotConfig
 from training.example import OUTSIDE, Example
 from training.loop import tune
@@ -103,8 +106,8 @@ def test_learns_tags() -> None:
     score = objective.measure(encoder, examples(encoder))
     assert score.quality == 1
     assert score.loss < 0.1
-    weights, bias = objective.weights()
-    assert (weights.shape, bias.shape) == ((5, 4), (5,))
+    weights, neighbours, bias = objective.weights()
+    assert (weights.shape, neighbours.shape, bias.shape) == ((5, 4), (2, 5, 4), (5,))
 
 
 def test_rows_without_words_teach_no_slots() -> None:
@@ -155,3 +158,23 @@ def test_a_joint_batch_may_have_no_intents() -> None:
     inside = encoded.at([0, 1, 3, 4])
     expected = slots.loss(encoded, rows) + 2 * intents.loss(inside, [rows[i] for i in (0, 1, 3, 4)])
     assert objective.loss(encoded, rows).item() == pytest.approx(expected.item())
+
+
+def test_scores_in_training_are_those_that_are_served() -> None:
+    """Of several rows in one batch, each with the neighbours that its words have in that row."""
+    encoder = make_encoder()
+    objective = SlotObjective(4, 2, as_they_are)
+    with torch.no_grad():
+        for parameter in objective.parameters():
+            parameter.normal_()
+    rows = examples(encoder)
+    encoded = encoder.encode(range(len(rows)))
+    together = objective._scores(encoded, rows).detach().numpy()
+    weights, neighbours, bias = objective.weights()
+    labels = (SlotLabel("a"), SlotLabel("b"))
+    head = SlotHead(labels, weights, bias, 1.0, Resolver({}), neighbours=neighbours)
+    served = [
+        head.scores(served_features(encoded.states[place].detach().numpy(), row.first))
+        for place, row in enumerate(rows)
+    ]
+    np.testing.assert_allclose(together, np.concatenate(served), rtol=1e-4, atol=1e-5)

@@ -65,6 +65,20 @@ def test_a_joint_skill_has_both_heads_and_one_prompt(
     assert skill.intent.labels == ("red", "green", "blue")
 
 
+def test_weights_of_neighbours_are_loaded_where_there_are_any(
+    backbone: Backbone, make_draft: MakeDraft, load_draft: Load
+) -> None:
+    draft = make_draft(backbone, "slots", SkillKind.SLOTS)
+    plain = load_draft(draft)
+    assert plain.slots is not None and plain.slots.neighbours is None
+    neighbours = np.full((2, 5, backbone.shape.d_model), 0.5, np.float16)
+    skill = load_draft(with_tensors(draft, neighbours=neighbours))
+    assert skill.slots is not None and skill.slots.neighbours is not None
+    np.testing.assert_array_equal(skill.slots.neighbours, neighbours)
+    with pytest.raises(SkillRefusedError, match="slots.neighbours has shape"):
+        load_draft(with_tensors(draft, neighbours=neighbours[:1]))
+
+
 def test_a_skill_without_expected_slots(backbone: Backbone, make_draft: MakeDraft, load_draft: Load) -> None:
     draft = with_tensors(
         with_settings(make_draft(backbone, "slots", SkillKind.SLOTS), expected=[]), expected=None
