@@ -10,7 +10,7 @@ import argparse
 import json
 import random
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import islice
 from typing import Any
 
@@ -32,6 +32,7 @@ from skills.correction_dataset import CorrectionDataset
 from skills.corruption import CorruptionRates, corrupt, looks_clean
 from skills.formats import read_corrections
 from skills.grammar_metrics import grammar_metrics
+from skills.skill import SkillDraft
 from training.config import CorrectionConfig
 from training.correction_evaluation import correct_texts
 from training.correction_trainer import train_corrections
@@ -49,7 +50,7 @@ def main() -> None:
     options = parser.parse_args()
     compute = choose(threads=options.threads)
     backbone = Backbone.load()
-    skill = gated_skill(options, backbone, compute)
+    skill = stored(gated_skill(options, backbone, compute), backbone, options.catalog)
     engine, corrector = make_engine(backbone, compute), Corrector(backbone.decoder(), compute)
     tests = {
         "JFLEG test": read_corrections(options.data / "jfleg" / "test.jsonl").sentences,
@@ -77,15 +78,15 @@ def main() -> None:
         )
 
 
-def gated_skill(options: argparse.Namespace, backbone: Backbone, compute: Compute) -> LoadedSkill:
-    """Return the skill: the packaged prompt with a gate set on held-out rows."""
+def gated_skill(options: argparse.Namespace, backbone: Backbone, compute: Compute) -> SkillDraft:
+    """Return the packaged prompt with a gate set on held-out rows."""
     turns = (each.text for each in clean_turns(options, "dev", DEV_ROWS))
     dev = [*corrupt(turns, CorruptionRates(clean=0.5), seed=13)]
     dev += read_corrections(options.data / "eracond" / "dev.jsonl").sentences
     train = read_corrections(options.data / "eracond" / "train.jsonl").sentences
     config = CorrectionConfig.make(max_steps=0, min_steps=0)
-    trained = train_corrections("grammar", CorrectionDataset(train, tuple(dev)), backbone, config, compute)
-    return stored(trained.draft, backbone, options.catalog)
+    dataset = CorrectionDataset(train, tuple(dev))
+    return train_corrections("grammar", dataset, backbone, config, compute).draft
 
 
 def clean_turns(options: argparse.Namespace, split: str, count: int) -> tuple[CorrectedSentence, ...]:
@@ -140,7 +141,7 @@ def speed(
     head = head_of(skill)
     everything = GrammarHead(**{**vars(head), "threshold": 0.0})
     peer = Peer(skill, backbone, engine, compute)
-    ways = {
+    ways: dict[str, Callable[[], object]] = {
         "gate, then verified decoding": lambda: correct_texts(
             skill.prompt, head, texts, backbone, engine, corrector
         ),
@@ -149,10 +150,10 @@ def speed(
         ),
         "transformers generate, every sentence": lambda: peer.correct(texts),
     }
-    rates = {}
-    for name, run in ways.items():
+    rates: dict[str, float] = {}
+    for name, correct in ways.items():
         began = time.perf_counter()
-        run()
+        correct()
         rates[name] = len(texts) / (time.perf_counter() - began)
     slowest = rates["transformers generate, every sentence"]
     return [{"way": name, "sentences_per_s": rate, "ratio": rate / slowest} for name, rate in rates.items()]

@@ -17,8 +17,10 @@ from nlu.prompt import Prompt
 from skills.dataset import build
 from skills.formats import read_intents
 from training.config import TuningConfig, make_config
+from training.evaluation import Evaluation
 from training.start import DIALOG_PROMPT, save_start
-from training.trainer import Trained, train_intents
+from training.trained import Trained
+from training.trainer import train_intents
 
 
 def main() -> None:
@@ -32,7 +34,7 @@ def main() -> None:
     compute = choose(threads=options.threads)
     backbone = Backbone.load()
 
-    def trained(folder: str, train: str, config: TuningConfig) -> Trained:
+    def trained(folder: str, train: str, config: TuningConfig) -> Trained[Evaluation]:
         rows, dev = (
             read_intents(options.data / folder / f"{name}.jsonl").utterances for name in (train, "dev")
         )

@@ -4,11 +4,13 @@
 2. Rows of 32 skills in random order through our batches, against PEFT with one adapter switched in at a time
    (PROMPT_TUNING on transformers' T5 encoder, in the precision that we serve in): row by row as they arrive
    and, kinder, grouped by skill.
-3. `Parse` over a local socket: one caller, one intent skill.
+3. `Parse` over a local socket, one caller: one intent skill; then intent, slots and grammar of one text,
+   which is decoded if the gate says so.
 """
 
 from __future__ import annotations
 
+import argparse
 import subprocess
 import sys
 import tempfile
@@ -20,6 +22,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from benchmarks.grammar import clean_turns, gated_skill
 from benchmarks.setting import arguments, machine, show
 from nlu.backbone import Backbone
 from nlu.client import Client
@@ -30,18 +33,22 @@ from nlu.lexical import LexicalExpert
 from nlu.loaded import pack_skill
 from nlu.prompt import Prompt, Row
 from nlu.tokens import tokenise
-from skills.formats import read_intents
+from skills.formats import read_corrections, read_intents, read_slots
 from skills.skill import Calibration, Method, Provenance, SkillDraft, SkillKind
+from skills.slot_dataset import build_slots
 from skills.utterance import Utterance
 from storage.catalog import Catalog
+from training.config import SlotConfig
+from training.slot_trainer import train_slots
 
 SKILLS = 32
 BATCH = 32
 SOFT_LENGTH = 20
+TEXTS = 400  # of a latency
 
 
 def main() -> None:
-    """Run the three measurements."""
+    """Run the measurements."""
     parser = arguments(__doc__)
     parser.add_argument("--rounds", type=int, default=30)
     parser.add_argument("--engine", default="auto")
@@ -54,7 +61,8 @@ def main() -> None:
     rows = [
         *mixed_against_one(engine, backbone, texts, options.rounds),
         *against_peft(engine, backbone, texts[:256], compute),
-        *parse_latency(backbone, compute, train, texts),
+        *parse_latency("Parse p50, intent", [_untrained(backbone, train)], compute, texts),
+        *kinds_latency(options, backbone, compute, train),
     ]
     show(f"Serving, engine {engine.name}", rows, where=machine(compute), target=options.json)
 
@@ -145,26 +153,38 @@ def _peft_forward(model: Any, skill: int, rows: Sequence[tuple[int, ...]]) -> No
     model(input_ids=ids, attention_mask=mask)
 
 
-def parse_latency(
-    backbone: Backbone, compute: Compute, train: Sequence[Utterance], texts: Sequence[str]
+def kinds_latency(
+    options: argparse.Namespace, backbone: Backbone, compute: Compute, train: Sequence[Utterance]
 ) -> list[dict[str, Any]]:
-    """Start the real server on a skill of BANKING77's size and call it, one request at a time."""
+    """Ask for intent, slots and grammar at once, of clean turns and of chat with errors."""
+    rows = read_slots(options.data / "snips_cased/dev.jsonl").utterances
+    dataset, _ = build_slots(rows, seed=13)
+    config = SlotConfig.make(min_steps=60, max_steps=60, refit_rows=0)  # fast, not good
+    slots = train_slots("slots", dataset, backbone, config, {}, compute).draft
+    grammar = gated_skill(options, backbone, compute)
+    drafts = [_untrained(backbone, train), slots, grammar]
+    clean = [each.text for each in clean_turns(options, "test", TEXTS)]
+    chat = read_corrections(options.data / "eracond" / "test.jsonl").sentences[:TEXTS]
+    return [
+        *parse_latency("Parse p50, intent + slots + grammar, clean", drafts, compute, clean),
+        *parse_latency(
+            "Parse p50, intent + slots + grammar, chat", drafts, compute, [each.text for each in chat]
+        ),
+    ]
+
+
+def parse_latency(
+    what: str, drafts: Sequence[SkillDraft], compute: Compute, texts: Sequence[str]
+) -> list[dict[str, Any]]:
+    """Start the real server on skills of real size and call it, one request at a time."""
     with tempfile.TemporaryDirectory() as folder:
         url = f"sqlite:///{Path(folder) / 'bench.db'}"
         catalog = Catalog.open(url)
-        catalog.publish(_untrained(backbone, train), alias="live")
+        for draft in drafts:
+            catalog.publish(draft, alias="live")
         catalog.close()
-        command = [
-            sys.executable,
-            "-m",
-            "training.cli",
-            "serve",
-            "--address",
-            "127.0.0.1:0",
-            "--catalog",
-            url,
-        ]
-        command += ["--threads", str(compute.threads)]
+        command = [sys.executable, "-m", "training.cli", "serve", "--address", "127.0.0.1:0"]
+        command += ["--catalog", url, "--threads", str(compute.threads)]
         with subprocess.Popen(
             command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
         ) as server:
@@ -176,13 +196,7 @@ def parse_latency(
                 seconds = [_seconds(lambda text=text: client.parse(text)) for text in texts]  # type: ignore[misc]
             server.terminate()
     p50, p99 = np.percentile(seconds, [50, 99])
-    return [
-        _result(
-            "Parse p50 over a local socket, ms",
-            1e3 * float(p50),
-            f"p99 {1e3 * p99:.1f} ms, {len(texts)} texts",
-        )
-    ]
+    return [_result(f"{what}, ms", 1e3 * float(p50), f"p99 {1e3 * p99:.1f} ms, {len(texts)} texts")]
 
 
 def _address(server: subprocess.Popen[str]) -> str:
