@@ -151,6 +151,10 @@ class SlotConfig(LoopConfig):
     context_length: Annotated[int, Field(ge=1, le=64)] = Field(
         2, description="prompt vectors of an expected slot"
     )
+    context_rate: Annotated[float, Field(gt=0, le=1)] = Field(
+        0.1,
+        description="of those vectors: each is seen seldom, and at the prompt's rate it stays without effect",
+    )
     context_share: Annotated[float, Field(ge=0, le=1)] = Field(
         0.6, description="of the times that a row has its context: without one, slots must be found as well"
     )

@@ -45,9 +45,20 @@ def tune(
     config: LoopConfig,
     *,
     steps: int | None = None,
+    context_rate: float | None = None,
     on_progress: Callable[[Progress], None] = lambda progress: None,
 ) -> int:
     """Tune the encoder's prompt and the objective, leave both in the best state, and return its step.
+
+    Args:
+        encoder: over the rows of all examples.
+        objective: what the prompt is tuned for.
+        train: rows to learn.
+        dev: held-out rows.
+        config: hyper-parameters.
+        steps: None for as many as the config plans.
+        context_rate: of what the encoder has for expected slots; None for the prompt's.
+        on_progress: called after every step.
 
     With `dev`, quality there is measured now and then and the best state is kept, by loss among equals; in
     the second half of the run, `config.patience` measurements without a better one end it. (Loss alone would
@@ -56,7 +67,7 @@ def tune(
     """
     generator = np.random.default_rng(config.seed)
     steps = steps or planned_steps(len(train), config)
-    optimizer, schedule = _optimizer(encoder, objective, config, steps)
+    optimizer, schedule = _optimizer(encoder, objective, config, steps, context_rate)
     evaluate_every = max(math.ceil(len(train) / config.batch_rows), math.ceil(steps / EVALUATIONS))
     best: Snapshot | None = None
     best_score = score = None
@@ -65,7 +76,8 @@ def tune(
     for step, picked in zip(range(1, steps + 1), _batches(encoder, train, config, generator), strict=False):
         examples = objective.drawn([train[i] for i in picked], generator)
         loss = _backward(encoder, objective, examples, optimizer)
-        nn.utils.clip_grad_norm_(encoder.parameters(), config.clip_norm)
+        for parameters in (encoder.parameters(), encoder.context_parameters()):
+            nn.utils.clip_grad_norm_(parameters, config.clip_norm)
         optimizer.step()
         schedule.step()
         running_loss += (loss - running_loss) / min(step, 20)
@@ -93,7 +105,7 @@ def planned_steps(rows: int, config: LoopConfig) -> int:
 
 
 def _snapshot(encoder: PromptedEncoder, objective: Objective) -> Snapshot:
-    return Snapshot([*encoder.parameters(), *objective.parameters()])
+    return Snapshot([*encoder.parameters(), *encoder.context_parameters(), *objective.parameters()])
 
 
 def _backward(
@@ -111,12 +123,18 @@ def _backward(
 
 
 def _optimizer(
-    encoder: PromptedEncoder, objective: Objective, config: LoopConfig, steps: int
+    encoder: PromptedEncoder,
+    objective: Objective,
+    config: LoopConfig,
+    steps: int,
+    context_rate: float | None,
 ) -> tuple[torch.optim.Optimizer, torch.optim.lr_scheduler.LRScheduler]:
     groups = [
         {"params": encoder.parameters(), "lr": config.prompt_rate},
+        {"params": encoder.context_parameters(), "lr": context_rate or config.prompt_rate},
         {"params": objective.parameters(), "lr": config.head_rate},
     ]
+    groups = [group for group in groups if group["params"]]
     optimizer = torch.optim.AdamW(groups, weight_decay=0.0)
     warmup = max(1, round(config.warmup_share * steps))
 

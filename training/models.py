@@ -55,7 +55,11 @@ class PromptedEncoder(ABC):
 
     @abstractmethod
     def parameters(self) -> list[nn.Parameter]:
-        """What is trained: the prompt first."""
+        """The prompt's parameters."""
+
+    def context_parameters(self) -> list[nn.Parameter]:
+        """The parameters of slots that a dialog may expect, where the prompt can be extended by them."""
+        return []
 
     @abstractmethod
     def encode(self, indices: Sequence[int], expected: Expected = ()) -> Encoded:
@@ -68,7 +72,7 @@ class PromptedEncoder(ABC):
     @torch.no_grad()
     def reset(self, start: Prompt) -> None:
         """Put the prompt into a state that it had before, or that another one of its length had."""
-        for parameter, values in zip(self.parameters(), start.arrays(), strict=False):
+        for parameter, values in zip(self.parameters(), start.arrays(), strict=True):
             parameter.copy_(torch.from_numpy(values))
 
     def features(self, indices: Sequence[int]) -> Tensor:
@@ -126,7 +130,10 @@ class DeepPrompted(PromptedEncoder):
         self._expected = nn.Parameter(self._small_vectors(*expected_slots, generator))
 
     def parameters(self) -> list[nn.Parameter]:
-        return [self._prompt, *([self._expected] if len(self._expected) else [])]
+        return [self._prompt]
+
+    def context_parameters(self) -> list[nn.Parameter]:
+        return [self._expected] if len(self._expected) else []
 
     def encode(self, indices: Sequence[int], expected: Expected = ()) -> Encoded:
         hidden, mask = self._trunk(indices)

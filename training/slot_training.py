@@ -22,7 +22,7 @@ from training.config import JointConfig, SlotConfig, Start
 from training.example import OUTSIDE, Example
 from training.loop import Progress, tune
 from training.models import DeepPrompted
-from training.objective import IntentObjective
+from training.objective import IntentObjective, Objective
 from training.slot_calibration import calibrated
 from training.slot_context import ContextDraw, bare_answers, learns_contexts
 from training.slot_evaluation import SlotReader
@@ -60,7 +60,7 @@ class SlotTraining:
             intents=dataset.intents,
         )
         self._encoder = self._begun(backbone, compute)
-        self._untrained = Snapshot(self._encoder.parameters())
+        self._untrained = Snapshot([*self._encoder.parameters(), *self._encoder.context_parameters()])
         self._untrained_vectors = self._encoder.expected()
 
     def tune(
@@ -76,11 +76,11 @@ class SlotTraining:
         slots = SlotObjective(self._encoder.width, len(self._dataset.labels), self._draw())
         config, inside = self._config, [each for each in examples if each.intent != OUTSIDE]
         if not isinstance(config, JointConfig):
-            tune(self._encoder, slots, examples, held_out, config, on_progress=on_progress)
+            self._tune(slots, examples, held_out, on_progress)
             return SlotReader(self._encoder.prompt(), self._slot_head(slots))
         intents = IntentObjective(self._encoder, inside, config)
         joint = JointObjective(intents, slots, intent_weight=config.intent_weight)
-        tune(self._encoder, joint, examples, held_out, config, on_progress=on_progress)
+        self._tune(joint, examples, held_out, on_progress)
         lexical = self._lexical(inside) if config.lexical else None
         head = IntentHead(
             self._dataset.intents, intents.prototypes(), config.scale, lexical, 0.0, Calibration()
@@ -123,6 +123,23 @@ class SlotTraining:
         if start is not None:
             encoder.reset(start)
         return encoder
+
+    def _tune(
+        self,
+        objective: Objective,
+        examples: Sequence[Example],
+        held_out: Sequence[Example] | None,
+        on_progress: Callable[[Progress], None],
+    ) -> None:
+        tune(
+            self._encoder,
+            objective,
+            examples,
+            held_out,
+            self._config,
+            context_rate=self._config.context_rate,
+            on_progress=on_progress,
+        )
 
     def _examples(self, rows: Sequence[Utterance]) -> list[Example]:
         """Return rows to train on, with bare answers and the names of intents."""

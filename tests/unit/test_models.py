@@ -166,7 +166,7 @@ def test_a_prompt_is_extended_by_the_slots_that_each_row_expects(backbone: Backb
     rows = [tuple(backbone.tokenizer.encode(text).ids) for text in TEXTS]
     encoder = DeepPrompted(backbone.encoder(), rows, prompt_length=4, seed=0, expected_slots=(3, 2))
     with torch.no_grad():
-        encoder.parameters()[1].mul_(20)  # so that they matter
+        encoder.context_parameters()[0].mul_(20)  # so that they matter
     asked = [(0,), (), (0, 2), (1,)]
     deep, vectors = encoder.prompt().deep, encoder.expected()
     assert deep is not None and vectors.shape == (3, *deep.shape[:2], 2, deep.shape[3])
@@ -184,14 +184,14 @@ def test_only_vectors_of_expected_slots_are_trained(backbone: Backbone) -> None:
     rows = [tuple(backbone.tokenizer.encode(text).ids) for text in TEXTS]
     encoder = DeepPrompted(backbone.encoder(), rows, prompt_length=4, seed=0, expected_slots=(3, 2))
     encoder.encode([0, 1], [(2,), ()]).states.sum().backward()  # type: ignore[no-untyped-call]
-    _, vectors = encoder.parameters()
+    [vectors] = encoder.context_parameters()
     assert vectors.grad is not None
     assert (vectors.grad.abs().amax(dim=(1, 2, 3, 4)) > 0).tolist() == [False, False, True]
 
 
 def test_a_prompt_without_expected_slots_has_no_vectors_for_them(make_encoder: MakeEncoder) -> None:
     encoder = make_encoder("deep-prompt")
-    assert len(encoder.parameters()) == 1
+    assert encoder.context_parameters() == []
     assert isinstance(encoder, DeepPrompted) and encoder.expected().shape[0] == 0
 
 

@@ -130,6 +130,32 @@ def test_contexts_are_drawn_for_training_and_kept_for_measuring() -> None:
     assert encoder.asked == [(3,), (7,)]
 
 
+def test_vectors_of_contexts_have_a_rate_of_their_own() -> None:
+    class WithContext(Given):
+        """Expected slots move the states as well."""
+
+        def __init__(self, rows: Sequence[tuple[int, ...]], points: Tensor) -> None:
+            super().__init__(rows, points)
+            self.context = nn.Parameter(torch.zeros(self.width))
+
+        def context_parameters(self) -> list[nn.Parameter]:
+            return [self.context]
+
+        def encode(self, indices: Sequence[int], expected: Expected = ()) -> Encoded:
+            encoded = super().encode(indices, expected)
+            return Encoded(encoded.states + self.context, encoded.mask)
+
+    def moved(rate: float | None) -> float:
+        encoder = WithContext(make_encoder().rows, torch.eye(4) + 0.1)
+        objective = SlotObjective(4, 2, as_they_are)
+        settings = config(max_steps=2, warmup_share=0, prompt_rate=0.01)
+        tune(encoder, objective, examples(encoder), None, settings, context_rate=rate)
+        return float(encoder.context.detach().abs().max())
+
+    assert moved(0.1) == pytest.approx(10 * moved(0.01), rel=0.5)
+    assert moved(None) == moved(0.01)
+
+
 def test_a_joint_objective_learns_both() -> None:
     encoder = make_encoder()
     rows = examples(encoder, intents=[0, 1, OUTSIDE, 0, 1])

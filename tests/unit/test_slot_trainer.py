@@ -176,7 +176,7 @@ def test_a_context_that_was_learned_changes_the_answer(
         rows.append(marked(f"{number} please", "book", ("date", str(number)), expected=("date",)))
         rows.append(Utterance(f"{number} please", "book"))
     dataset = replace(dataset_of(utterances()), train=(*utterances(), *rows), dev=tuple(rows))
-    settings: dict[str, Any] = {"context_share": 1.0, "context_length": 16, "prompt_rate": 0.05}
+    settings: dict[str, Any] = {"context_share": 1.0, "context_length": 2}
     result = trained(backbone, dataset, max_steps=80, prompt_length=16, patience=100, **settings)
     skill = loaded(result, backbone, make_version)
     asked = [row for row in rows if row.expected_slots]
