@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+
+from skills.resolution import Resolver, read_schema
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 CONCIERGE = EXAMPLES / "concierge"
@@ -124,6 +127,28 @@ def test_slot_names_and_roles_are_the_documented_ones() -> None:
     assert with_role == {"account", "city"}
     assert {slot["role"] for slot in annotations if "role" in slot} == {"origin", "destination"}
     assert min(Counter(slot["slot"] for slot in annotations).values()) >= 10
+
+
+@pytest.mark.parametrize(
+    ("slot", "raw", "value"),
+    [
+        ("city", "NYC", "New York"),
+        ("city", "malaga", "Málaga"),
+        ("city", "Vik", "Vik"),
+        ("currency", "quid", "GBP"),
+        ("currency", "€", "EUR"),
+        ("amount", "two hundred", "200"),
+        ("date", "tomorrow", "2026-03-05"),
+        ("time", "half past eleven", "11:30"),
+        ("flight_number", "LH 2031", "LH 2031"),
+        ("person", "mum", "mum"),
+    ],
+)
+def test_slot_types_resolve_values(slot: str, raw: str, value: str) -> None:
+    types = read_schema(CONCIERGE / "slot_types.toml")
+
+    assert set(types) <= SLOTS
+    assert Resolver(types).resolve(slot, raw, now=datetime(2026, 3, 4, 12)) == value
 
 
 def test_slot_rows_are_many_and_cover_the_special_cases() -> None:
