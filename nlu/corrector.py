@@ -99,24 +99,21 @@ class Corrector:
         bias = self._decoder.attention_bias(torch.from_numpy(queries).to(keys.device), keys)
         token_ids = torch.from_numpy(ids).to(keys.device)
         hidden, kv = self._decoder(token_ids, batch.past, bias, batch.memory, batch.memory_bias)
-        best, probability = self._likeliest(hidden[torch.from_numpy(fed).to(keys.device)])
-        ends = np.cumsum(fed.sum(axis=1))[:-1]
-        kept = [
-            output.accept(*decoded)
-            for output, *decoded in zip(
-                batch.outputs, np.split(best, ends), np.split(probability, ends), strict=True
-            )
-        ]
-        rejected = torch.from_numpy(np.arange(longest) >= np.array(kept)[:, None]).to(keys.device)
-        keys[:, -longest:].masked_fill_(rejected, NOWHERE)
+        logits = self._decoder.lm_head(hidden[torch.from_numpy(fed).to(keys.device)])  # (fed tokens, V)
+        best = np.split(logits.argmax(dim=-1).cpu().numpy(), np.cumsum(fed.sum(axis=1))[:-1])
+        counts = [output.accept(each) for output, each in zip(batch.outputs, best, strict=True)]
+        kept = np.arange(longest) < np.array(counts)[:, None]
+        probabilities = np.split(self._probabilities(logits, kept[fed]), np.cumsum(counts)[:-1])
+        for output, each in zip(batch.outputs, probabilities, strict=True):
+            output.believe(each.tolist())
+        keys[:, -longest:].masked_fill_(torch.from_numpy(~kept).to(keys.device), NOWHERE)
         return batch.extended(kv, keys)
 
-    def _likeliest(self, hidden: Tensor) -> tuple[np.ndarray, np.ndarray]:
-        """Return the best token after each of (tokens, D) states, and its probability."""
-        logits = self._decoder.lm_head(hidden).float()
-        best, token = logits.max(dim=-1)
-        probability = (best - logits.logsumexp(dim=-1)).exp()
-        return token.cpu().numpy(), probability.cpu().numpy()
+    def _probabilities(self, logits: Tensor, kept: np.ndarray) -> np.ndarray:
+        """Return the probability of the best token of those of the (tokens, V) logits that are kept."""
+        scores = logits[torch.from_numpy(kept).to(logits.device)].float()
+        probabilities: np.ndarray = (scores.amax(dim=-1) - scores.logsumexp(dim=-1)).exp().cpu().numpy()
+        return probabilities
 
     def _tensor(self, array: Floats) -> Tensor:
         return torch.from_numpy(array).to(device=self._compute.device, dtype=self._compute.dtype)
@@ -147,19 +144,23 @@ class _Output:
         self._proposed = self._draft.propose()
         return (last, *self._proposed)
 
-    def accept(self, best: np.ndarray, probability: np.ndarray) -> int:
+    def accept(self, best: np.ndarray) -> int:
         """Keep the decoder's tokens as far as the draft led it right; return how many of those read stay."""
         departed = np.flatnonzero(best[:-1] != np.array(self._proposed, np.int64))
         count = int(departed[0]) if len(departed) else len(best) - 1
         self._draft.accept(count, int(best[count]))
         self.passes += 1
-        for token, its_probability in zip(best[: count + 1].tolist(), probability.tolist(), strict=False):
+        for token in best[: count + 1].tolist():
             self.tokens.append(token)
-            self.probabilities.append(its_probability)
             if token == END or len(self.tokens) >= self._limit:
                 self.done = True
                 break
         return count + 1
+
+    def believe(self, probabilities: list[float]) -> None:
+        """Take note of the probabilities of the tokens just kept, and perhaps of some beyond the end."""
+        self.probabilities += probabilities
+        del self.probabilities[len(self.tokens) :]
 
     def correction(self) -> Correction:
         ended = self.tokens[-1:] == [END]

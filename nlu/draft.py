@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 WINDOW = 6  # source tokens that an edit may skip before the draft gives up on finding its place again
 UNSURE = 4  # tokens proposed while it is lost: a wrong proposal costs a little, a right one saves a step
-LONGEST = 32  # tokens proposed at once
+LONGEST = 12  # tokens proposed at once: those behind a departure are read in vain
 
 
 class Draft:

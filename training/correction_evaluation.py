@@ -20,7 +20,7 @@ from skills.parse import GrammarAnswer
 from skills.protection import protected_spans
 
 BLOCK_ROWS = 512  # whose hidden states are kept at a time
-BATCH_ROWS = 16  # of corrections
+BATCH_ROWS = 32  # of corrections
 
 
 @dataclass(frozen=True)
