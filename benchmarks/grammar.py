@@ -153,7 +153,7 @@ def speed(
     corrector: Corrector,
     peer: Peer,
 ) -> list[dict[str, Any]]:
-    """Correct the same texts in three ways, each warmed up; the processor's seconds, for others use it, too."""
+    """Correct the same texts in three ways, each warmed up; in processor time."""
     head = head_of(skill)
     everything = replace(head, threshold=0.0)
 
