@@ -159,13 +159,16 @@ class SlotConfig(LoopConfig):
         0.6, description="of the times that a row has its context: without one, slots must be found as well"
     )
     invented_share: Annotated[float, Field(ge=0, le=1)] = Field(
-        0.1, description="of the times that a row without a context is given one of its own slots as such"
+        0.3,
+        description="of the times that a row without a context is given one of its own slots as such: "
+        "+1 F1 on rows with one",
     )
     misleading_share: Annotated[float, Field(ge=0, le=1)] = Field(
         0.2, description="of invented contexts that name another slot: people do not always answer"
     )
     bare_share: Annotated[float, Field(ge=0, le=1)] = Field(
-        0.1, description="values alone as further rows, as a share of the rows; with their slot expected"
+        0.3,
+        description="values alone as further rows, their slots expected, at most so many of all rows: +0.7 F1",
     )
 
 
