@@ -168,7 +168,7 @@ class SlotConfig(LoopConfig):
     )
     bare_share: Annotated[float, Field(ge=0, le=1)] = Field(
         0.3,
-        description="values alone as further rows, their slots expected, at most so many of all rows: +0.7 F1",
+        description="values alone as further rows, their slots expected, as a share of the rows: +0.7 F1",
     )
 
 
