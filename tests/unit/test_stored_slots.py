@@ -75,7 +75,7 @@ def test_weights_of_neighbours_are_loaded_where_there_are_any(
     skill = load_draft(with_tensors(draft, neighbours=neighbours))
     assert skill.slots is not None and skill.slots.neighbours is not None
     np.testing.assert_array_equal(skill.slots.neighbours, neighbours)
-    with pytest.raises(SkillRefusedError, match="slots.neighbours has shape"):
+    with pytest.raises(SkillRefusedError, match=r"slots\.neighbours has shape"):
         load_draft(with_tensors(draft, neighbours=neighbours[:1]))
 
 
