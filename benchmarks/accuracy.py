@@ -42,6 +42,7 @@ SETS = {
     "clinc150-oos": Set(
         "clinc150_oos/train.jsonl", "clinc150_oos/test.jsonl", "clinc150_oos/dev.jsonl", start="tokens"
     ),
+    "snips": Set("snips_cased/train.jsonl", "snips_cased/test.jsonl", "snips_cased/dev.jsonl"),
     "clinc150-10shot": Set("clinc150/train_10shot.jsonl", "clinc150/test.jsonl", start="tokens"),
 }
 
