@@ -154,7 +154,7 @@ class SlotConfig(LoopConfig):
     )
     context_rate: Annotated[float, Field(gt=0, le=1)] = Field(
         0.1,
-        description="of those vectors: each is seen seldom, and at the prompt's rate few rows leave it without effect",
+        description="of those vectors: seen seldom, they hardly learn at the prompt's rate",
     )
     context_share: Annotated[float, Field(ge=0, le=1)] = Field(
         0.6, description="of the times that a row has its context: without one, slots must be found as well"
