@@ -47,7 +47,7 @@ provenances = st.builds(
 drafts = st.sampled_from(SkillKind).flatmap(
     lambda kind: st.builds(
         SkillDraft,
-        name=st.just(f"any-{kind}"),  # a name has one kind
+        name=st.just(f"any-{kind.name.lower()}"),  # a name has one kind
         kind=st.just(kind),
         method=st.sampled_from(Method),
         labels=st.lists(st.text(), max_size=4).map(tuple),
