@@ -113,7 +113,8 @@ def test_every_kind_of_value_in_the_file(tunings: list[Tuning]) -> None:
     tuning = tunings[0]
     assert (tuning.threads, tuning.cache, tuning.promote) == (2, Path("models"), False)
     assert (tuning.files.paths, tuning.oos) == ((Path("a.jsonl"), Path("b.csv")), (Path("c.jsonl"),))
-    assert (tuning.config.max_steps, tuning.config.lexical, tuning.config.prompt_rate) == (7, False, 0.5)
+    config = tuning.config.model_dump()
+    assert (config["max_steps"], config["lexical"], config["prompt_rate"]) == (7, False, 0.5)
 
 
 def test_variables_of_repeated_options_and_flags(tunings: list[Tuning]) -> None:
@@ -127,7 +128,8 @@ def test_variables_of_repeated_options_and_flags(tunings: list[Tuning]) -> None:
 
     tuning = tunings[0]
     assert (tuning.files.paths, tuning.oos) == ((Path("a.jsonl"), Path("b.jsonl")), ())
-    assert (tuning.config.max_steps, tuning.config.lexical, tuning.promote) == (7, False, False)
+    config = tuning.config.model_dump()
+    assert (config["max_steps"], config["lexical"], tuning.promote) == (7, False, False)
 
 
 def test_another_file_is_used_instead(tunings: list[Tuning]) -> None:

@@ -11,6 +11,7 @@ from click.testing import CliRunner, Result
 from skills.errors import DataError, InputError
 from skills.skill import SkillKind
 from training.cli import demo
+from training.cli.background_server import ROOT
 from training.cli.labeled_files import LabeledFiles
 from training.cli.program import program
 from training.config import CONFIGS, CorrectionConfig, JointConfig, SlotConfig, TuningConfig
@@ -199,7 +200,7 @@ def test_the_demo_without_the_source_tree_says_so(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["intents", "slots", "grammar"])
 def test_the_demo_asks_nothing_that_it_trained_on(name: str) -> None:
-    lines = (demo.find_examples(demo.ROOT) / f"{name}.jsonl").read_text(encoding="utf-8").splitlines()
+    lines = (demo.find_examples(ROOT) / f"{name}.jsonl").read_text(encoding="utf-8").splitlines()
     trained = {json.loads(line)["text"] for line in lines}
 
     assert trained
@@ -216,7 +217,7 @@ def test_the_demo_asks_nothing_that_it_trained_on(name: str) -> None:
     ],
 )
 def test_the_manual_explains_every_setting_of_the_training(kind: SkillKind, shown: set[str]) -> None:
-    manual = (demo.ROOT / "docs" / "cli.md").read_text(encoding="utf-8")
+    manual = (ROOT / "docs" / "cli.md").read_text(encoding="utf-8")
     section = re.split(r"\n##+ ", manual.split(f"\n#### Kind {kind}\n")[1])[0]
 
     for name in shown:

@@ -12,7 +12,7 @@ from training.correction_pairs import Pair, batches, by_length, make_pair, make_
 
 def wrong_pieces(backbone: Backbone, pair: Pair) -> list[str]:
     return [
-        backbone.tokenizer.id_to_token(token)
+        str(backbone.tokenizer.id_to_token(token))
         for token, wrong in zip(pair.source, pair.wrong, strict=True)
         if wrong
     ]
