@@ -7,7 +7,6 @@ from functools import partial
 
 import numpy as np
 import torch
-from skills.correction_dataset import CorrectionDataset
 
 from nlu.backbone import Backbone
 from nlu.compute import Compute
@@ -16,6 +15,7 @@ from nlu.engine.torch_engine import TorchEngine
 from nlu.loaded import pack_skill
 from nlu.prompt import Prompt
 from nlu.stored_grammar import grammar_settings
+from skills.correction_dataset import CorrectionDataset
 from skills.errors import InputError
 from skills.skill import Calibration, Method, Provenance, SkillDraft, SkillKind
 from training.config import CorrectionConfig
