@@ -19,7 +19,7 @@ from torch import Tensor
 from nlu.compute import Compute
 from nlu.decoder import NOWHERE, Decoder
 from nlu.draft import Draft
-from nlu.prompt import DecoderPrompt, Floats
+from nlu.prompt import DecoderPrompt, Floats, stacked
 
 START, END = 0, 1  # T5 begins with its padding token
 GROWTH = 16  # tokens that a correction may have more than 1.5 times the source
@@ -71,8 +71,8 @@ class Corrector:
         states = np.zeros((len(outputs), max(lengths), self._decoder.shape.d_model), np.float32)
         for place, output in enumerate(outputs):
             states[place, : lengths[place]] = output.row.states
-        own, own_mask = _padded([output.row.prompt.own for output in outputs])
-        beside, beside_mask = _padded([output.row.prompt.memory for output in outputs])
+        own, own_mask = stacked([output.row.prompt.own for output in outputs])
+        beside, beside_mask = stacked([output.row.prompt.memory for output in outputs])
         mask = np.arange(max(lengths)) < np.array(lengths)[:, None]
         memory = self._decoder.remember(self._tensor(states), self._tensor(beside))
         seen = torch.from_numpy(np.concatenate([beside_mask, mask], axis=1)).to(self._compute.device)
@@ -188,13 +188,3 @@ class _Batch:
             return None
         outputs = [self.outputs[place] for place in going]
         return _Batch(outputs, past[going], keys[going], self.memory[going], self.memory_bias[going])
-
-
-def _padded(prompts: Sequence[Floats]) -> tuple[Floats, np.ndarray]:
-    """Return (B, N, 2, P, H*K) prompts of the longest's length, and their mask (B, P)."""
-    lengths = np.array([prompt.shape[2] for prompt in prompts])
-    layers, _, _, width = prompts[0].shape
-    stacked = np.zeros((len(prompts), layers, 2, lengths.max(), width), np.float32)
-    for place, prompt in enumerate(prompts):
-        stacked[place, :, :, : lengths[place]] = prompt
-    return stacked, np.arange(lengths.max()) < lengths[:, None]

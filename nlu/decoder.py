@@ -11,15 +11,13 @@ P prompt vectors, H heads, K key size, D model size, N layers, V vocabulary.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 from typing import cast
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
-from nlu.encoder import EncoderShape, RMSNorm
+from nlu.encoder import Block, EncoderShape, RMSNorm, distance_buckets
 
 NOWHERE = 1 << 20  # the position of a key that no query may see
 
@@ -86,22 +84,15 @@ class Decoder(nn.Module):
         return bias.masked_fill(~mask, torch.finfo(dtype).min)[:, None, None, :]
 
 
-class DecoderLayer(nn.Module):
-    """Self-attention, attention to the memory and gated feed-forward, each behind its norm and a residual."""
+class DecoderLayer(Block):
+    """A layer of the decoder: between self-attention and feed-forward it attends to the memory."""
 
     def __init__(self, shape: EncoderShape) -> None:
-        super().__init__()
-        self.shape = shape
-        self.attention_norm = RMSNorm(shape.d_model, shape.epsilon)
-        self.qkv = nn.Linear(shape.d_model, 3 * shape.d_attention, bias=False)
-        self.attention_out = nn.Linear(shape.d_attention, shape.d_model, bias=False)
+        super().__init__(shape)
         self.memory_norm = RMSNorm(shape.d_model, shape.epsilon)
         self.memory_query = nn.Linear(shape.d_model, shape.d_attention, bias=False)
         self.memory_kv = nn.Linear(shape.d_model, 2 * shape.d_attention, bias=False)
         self.memory_out = nn.Linear(shape.d_attention, shape.d_model, bias=False)
-        self.feed_forward_norm = RMSNorm(shape.d_model, shape.epsilon)
-        self.gate_up = nn.Linear(shape.d_model, 2 * shape.d_ff, bias=False)
-        self.down = nn.Linear(shape.d_ff, shape.d_model, bias=False)
 
     def read(self, states: Tensor) -> Tensor:
         """Return the (B, 2, L, H*K) keys and values of the encoder's (B, L, D) states."""
@@ -114,35 +105,15 @@ class DecoderLayer(nn.Module):
         query, key, value = self.qkv(self.attention_norm(hidden)).chunk(3, dim=-1)
         kv = torch.stack([key, value], dim=1)
         seen = torch.cat([past.to(kv.dtype), kv], dim=2)
-        hidden = hidden + self.attention_out(self._attend(query, seen, bias))
+        hidden = hidden + self.attention_out(self.attend(query, seen[:, 0], seen[:, 1], bias.to(query.dtype)))
         query = self.memory_query(self.memory_norm(hidden))
-        hidden = hidden + self.memory_out(self._attend(query, memory, memory_bias))
-        gate, up = self.gate_up(self.feed_forward_norm(hidden)).chunk(2, dim=-1)
-        return hidden + self.down(F.gelu(gate, approximate="tanh") * up), kv
-
-    def _attend(self, query: Tensor, kv: Tensor, bias: Tensor) -> Tensor:
-        """(B, T, H*K) queries over (B, 2, S, H*K) keys and values -> (B, T, H*K)."""
-        queries, keys, values = map(self._heads, (query, kv[:, 0], kv[:, 1]))
-        keys, values = keys.to(query.dtype), values.to(query.dtype)
-        attended = F.scaled_dot_product_attention(
-            queries, keys, values, attn_mask=bias.to(query.dtype), scale=1.0
-        )
-        return attended.transpose(1, 2).flatten(2)
-
-    def _heads(self, states: Tensor) -> Tensor:
-        """(B, S, H*K) -> (B, H, S, K)."""
-        heads: Tensor = states.unflatten(-1, (self.shape.num_heads, self.shape.d_kv))  # type: ignore[no-untyped-call]
-        return heads.transpose(1, 2)
+        hidden = hidden + self.memory_out(self.attend(query, memory[:, 0], memory[:, 1], memory_bias))
+        return hidden + self.feed_forward(hidden), kv
 
 
 def causal_buckets(distance: Tensor, num_buckets: int, max_distance: int) -> Tensor:
     """Return the bucket of each distance back from query to key: T5's causal scheme (Raffel et al. 2020)."""
-    back = distance.clamp(min=0)
-    exact = num_buckets // 2
-    far = exact + (
-        torch.log(back.clamp(min=1).float() / exact) / math.log(max_distance / exact) * (num_buckets - exact)
-    ).long().clamp(max=num_buckets - 1 - exact)
-    return torch.where(back < exact, back, far)
+    return distance_buckets(distance.clamp(min=0), num_buckets, max_distance)
 
 
 def load_decoder(shape: EncoderShape, weights: dict[str, Tensor]) -> Decoder:

@@ -131,8 +131,8 @@ class Encoder(nn.Module):
         return torch.cat([prompt_bias, bias], dim=-1).to(dtype)
 
 
-class Layer(nn.Module):
-    """Self-attention and gated feed-forward, each behind its norm and a residual."""
+class Block(nn.Module):
+    """What every layer of encoder and decoder has: self-attention and gated feed-forward, behind norms."""
 
     def __init__(self, shape: EncoderShape) -> None:
         super().__init__()
@@ -144,24 +144,36 @@ class Layer(nn.Module):
         self.gate_up = nn.Linear(shape.d_model, 2 * shape.d_ff, bias=False)
         self.down = nn.Linear(shape.d_ff, shape.d_model, bias=False)
 
+    def attend(self, query: Tensor, key: Tensor, value: Tensor, bias: Tensor) -> Tensor:
+        """Return (B, L, H*K) of (B, L, H*K) queries over (B, S, H*K) keys and values."""
+        attended = F.scaled_dot_product_attention(
+            self._heads(query), self._heads(key), self._heads(value), attn_mask=bias, scale=1.0
+        )
+        return attended.transpose(1, 2).flatten(2)
+
+    def feed_forward(self, hidden: Tensor) -> Tensor:
+        """Return the (B, L, D) change that the gated feed-forward makes."""
+        gate, up = self.gate_up(self.feed_forward_norm(hidden)).chunk(2, dim=-1)
+        change: Tensor = self.down(F.gelu(gate, approximate="tanh") * up)
+        return change
+
+    def _heads(self, states: Tensor) -> Tensor:
+        """(B, L, H*K) -> (B, H, L, K)."""
+        heads: Tensor = states.unflatten(-1, (self.shape.num_heads, self.shape.d_kv))  # type: ignore[no-untyped-call]
+        return heads.transpose(1, 2)
+
+
+class Layer(Block):
+    """A layer of the encoder."""
+
     def forward(self, hidden: Tensor, bias: Tensor, prompt: Tensor | None) -> Tensor:
         """Map (B, L, D) to (B, L, D); `bias` is (B, H, L, P+L), `prompt` (B, 2, P, H*K)."""
         query, key, value = self.qkv(self.attention_norm(hidden)).chunk(3, dim=-1)
         if prompt is not None:
             key = torch.cat([prompt[:, 0].to(key.dtype), key], dim=1)
             value = torch.cat([prompt[:, 1].to(value.dtype), value], dim=1)
-        attended = F.scaled_dot_product_attention(
-            self._heads(query), self._heads(key), self._heads(value), attn_mask=bias, scale=1.0
-        )
-        hidden = hidden + self.attention_out(attended.transpose(1, 2).flatten(2))
-        gate, up = self.gate_up(self.feed_forward_norm(hidden)).chunk(2, dim=-1)
-        change: Tensor = self.down(F.gelu(gate, approximate="tanh") * up)
-        return hidden + change
-
-    def _heads(self, states: Tensor) -> Tensor:
-        """(B, L, H*K) -> (B, H, L, K)."""
-        heads: Tensor = states.unflatten(-1, (self.shape.num_heads, self.shape.d_kv))  # type: ignore[no-untyped-call]
-        return heads.transpose(1, 2)
+        hidden = hidden + self.attention_out(self.attend(query, key, value, bias))
+        return hidden + self.feed_forward(hidden)
 
 
 class RMSNorm(nn.Module):
@@ -184,14 +196,18 @@ def relative_buckets(length: int, num_buckets: int, max_distance: int, device: t
     position = torch.arange(length, device=device)
     distance = position[None, :] - position[:, None]
     half = num_buckets // 2
-    exact = half // 2
+    return distance_buckets(distance.abs(), half, max_distance) + (distance > 0).long() * half
+
+
+def distance_buckets(distance: Tensor, num_buckets: int, max_distance: int) -> Tensor:
+    """Return the bucket of each distance, 0 or more: near ones have their own, far ones share one."""
+    exact = num_buckets // 2
     far = exact + (
-        torch.log(distance.abs().clamp(min=1).float() / exact)
+        torch.log(distance.clamp(min=1).float() / exact)
         / math.log(max_distance / exact)
-        * (half - exact)
-    ).long().clamp(max=half - 1 - exact)
-    bucket = torch.where(distance.abs() < exact, distance.abs(), far)
-    return bucket + (distance > 0).long() * half
+        * (num_buckets - exact)
+    ).long().clamp(max=num_buckets - 1 - exact)
+    return torch.where(distance < exact, distance, far)
 
 
 def load_encoder(shape: EncoderShape, weights: dict[str, Tensor]) -> Encoder:

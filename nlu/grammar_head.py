@@ -8,10 +8,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-import numpy as np
-
+from nlu.head import token_features
 from nlu.prompt import DecoderPrompt, Floats
-from nlu.slot_head import word_features
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,7 +30,7 @@ class GrammarHead:
 
     def token_scores(self, states: Floats) -> Floats:
         """Return (tokens,) scores of the (tokens, D) hidden states."""
-        scores: Floats = word_features(states, np.arange(len(states))) @ self.detector + self.detector_bias
+        scores: Floats = token_features(states) @ self.detector + self.detector_bias
         return scores
 
     def error_probability(self, states: Floats) -> float:

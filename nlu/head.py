@@ -5,6 +5,7 @@ Plain numpy: heads run outside the engine, and a server without torch can run th
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -22,6 +23,13 @@ def pooled(states: Floats) -> Floats:
     mean = states.mean(axis=0)
     feature: Floats = mean / max(float(np.linalg.norm(mean)), 1e-6)
     return feature
+
+
+def token_features(states: Floats) -> Floats:
+    """Return (tokens, D) hidden states, each at length sqrt(D): what taggers and detectors read."""
+    norms = np.linalg.norm(states, axis=1, keepdims=True).clip(1e-6)
+    scaled: Floats = states * (math.sqrt(states.shape[1]) / norms)
+    return scaled
 
 
 @dataclass(frozen=True, eq=False)

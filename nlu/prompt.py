@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -51,6 +52,16 @@ class DecoderPrompt:
     def length(self) -> int:
         """Number of vectors before the tokens."""
         return int(self.own.shape[2])
+
+
+def stacked(prompts: Sequence[Floats]) -> tuple[Floats, NDArray[np.bool_]]:
+    """Return the rows' (N, 2, P, H*K) vectors, padded to (B, N, 2, P, H*K), and their mask (B, P)."""
+    lengths = np.array([prompt.shape[2] for prompt in prompts])
+    layers, _, _, width = prompts[0].shape
+    padded = np.zeros((len(prompts), layers, 2, lengths.max(), width), np.float32)
+    for place, prompt in enumerate(prompts):
+        padded[place, :, :, : lengths[place]] = prompt
+    return padded, np.arange(lengths.max()) < lengths[:, None]
 
 
 @dataclass(frozen=True, eq=False)

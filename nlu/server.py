@@ -164,6 +164,7 @@ async def serve(settings: ServerSettings, *, ready: Callable[[str], None] | None
 
 def _load(settings: ServerSettings) -> tuple[Backbone, Engine, Compute]:
     compute = choose(settings.device, settings.precision, settings.threads)
+    logger.info("loading backbone %s; the first time, it is converted and compiled", settings.backbone)
     backbone = Backbone.load(settings.backbone, cache=settings.cache)
     engine = make_engine(backbone, compute, settings.engine)
     logger.info(

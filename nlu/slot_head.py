@@ -5,7 +5,6 @@ Plain numpy, as the intent head.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,6 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from nlu.bio import Doubles, span_probabilities, viterbi
+from nlu.head import token_features
 from nlu.prompt import Floats, Prompt
 from nlu.tokens import Tokens
 from nlu.words import words
@@ -29,10 +29,7 @@ EXTENDED_PROMPTS = 64  # combinations of expected slots whose prompt is kept; di
 
 def word_features(states: Floats, first: ArrayLike) -> Floats:
     """Return (W, D) features of words: the (tokens, D) states of their first tokens, at length sqrt(D)."""
-    features = states[np.asarray(first, np.intp)]
-    norms = np.linalg.norm(features, axis=1, keepdims=True).clip(1e-6)
-    scaled: Floats = features * (math.sqrt(states.shape[1]) / norms)
-    return scaled
+    return token_features(states[np.asarray(first, np.intp)])
 
 
 @dataclass(frozen=True, eq=False)

@@ -16,7 +16,7 @@ from torch import nn
 from training.config import CorrectionConfig
 from training.correction_model import CorrectionModel, TrainedVectors
 from training.correction_pairs import Pair, batches, by_length
-from training.loop import Progress
+from training.loop import Progress, planned_steps, scheduled
 
 EVALUATIONS = 10  # of the held-out rows
 EVALUATION_ROWS = 32
@@ -32,24 +32,15 @@ def tune_corrections(
     on_progress: Callable[[Progress], None],
 ) -> TrainedVectors:
     """Tune and return the state of least held-out loss; the state before the first step is one of them."""
-    steps = min(
-        max(config.epochs * math.ceil(len(train) / config.batch_rows), config.min_steps), config.max_steps
-    )
+    steps = planned_steps(len(train), config)
     best, least = model.vectors(), held_out_loss(model, dev, config.detector_weight)
     if not steps:
         return best
-    optimizer = torch.optim.AdamW(
-        [
-            {"params": model.prompt_parameters(), "lr": config.prompt_rate},
-            {"params": list(model.detector.parameters()), "lr": config.head_rate},
-        ],
-        weight_decay=0.0,
-    )
-    warmup = max(1, round(config.warmup_share * steps))
-    schedule = torch.optim.lr_scheduler.LambdaLR(
-        optimizer,
-        lambda step: min(1.0, (step + 1) / warmup) * 0.5 * (1 + math.cos(math.pi * step / steps)),
-    )
+    groups = [
+        {"params": model.prompt_parameters(), "lr": config.prompt_rate},
+        {"params": list(model.detector.parameters()), "lr": config.head_rate},
+    ]
+    optimizer, schedule = scheduled(groups, config, steps)
     started, running = time.monotonic(), 0.0
     for step, batch in zip(range(1, steps + 1), batches(train, config.batch_rows, generator), strict=False):
         correcting, detecting = model.losses(batch)

@@ -16,6 +16,7 @@ from torch.nn import functional as F
 from nlu.backbone import Backbone
 from nlu.prompt import DecoderPrompt, Floats
 from training.correction_pairs import Pair, TokenIds
+from training.models import padded, token_features
 
 START = 0  # T5 begins to decode with its padding token
 
@@ -93,7 +94,7 @@ class CorrectionModel(nn.Module):
     def losses(self, pairs: Sequence[Pair]) -> tuple[Tensor, Tensor]:
         """Return the mean cross-entropy of the target tokens, and of the detector."""
         states, mask = self.encode([pair.source for pair in pairs])
-        wrong, _ = padded([tuple(map(int, pair.wrong)) for pair in pairs])
+        wrong, _ = padded([pair.wrong for pair in pairs])
         detected = F.binary_cross_entropy_with_logits(
             self.wrong_scores(states)[mask], wrong[mask].float(), pos_weight=torch.tensor(2.0)
         )
@@ -103,22 +104,27 @@ class CorrectionModel(nn.Module):
 
     def decode(self, states: Tensor, mask: Tensor, targets: Tensor) -> Tensor:
         """Return (B, T, D) decoder states that predict each of the (B, T) targets from those before it."""
-        rows, length = targets.shape
-        own = self.own_prompt.to(states.dtype).expand(rows, *self.own_prompt.shape)
-        prompt = self.memory_prompt.to(states.dtype).expand(rows, *self.memory_prompt.shape)
+        own, beside = (
+            prompt.to(states.dtype).expand(len(targets), *prompt.shape)
+            for prompt in (self.own_prompt, self.memory_prompt)
+        )
+        memory = self.decoder.remember(states, beside)
+        return self._follow(own, memory, F.pad(mask, (beside.shape[3], 0), value=True), targets)[0]
+
+    def _follow(
+        self, own: Tensor, memory: Tensor, memory_mask: Tensor, targets: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Return what the decoder does as it is led along the targets; as `Decoder.forward`."""
         past = own.shape[3]
-        keys = torch.arange(past + length).expand(rows, -1)
-        begun = F.pad(targets[:, :-1], (1, 0), value=START)
-        memory_mask = F.pad(mask, (prompt.shape[3], 0), value=True)
-        hidden, _ = self.decoder(
-            begun,
+        keys = torch.arange(past + targets.shape[1]).expand(len(targets), -1)
+        hidden, kv = self.decoder(
+            F.pad(targets[:, :-1], (1, 0), value=START),
             own,
             self.decoder.attention_bias(keys[:, past:], keys),
-            self.decoder.remember(states, prompt),
+            memory,
             self.decoder.memory_bias(memory_mask),
         )
-        result: Tensor = hidden
-        return result
+        return hidden, kv
 
     @torch.no_grad()
     def _first_vectors(
@@ -127,8 +133,7 @@ class CorrectionModel(nn.Module):
         """Return the prompts to begin with: frozen keys and values of random tokens of the sample."""
         ids, mask = padded([pair.source for pair in sample])
         targets, target_mask = padded([pair.target for pair in sample])
-        embedded = self.encoder.embedding(ids)
-        trunk = self.encoder.trunk(embedded, mask)
+        trunk = self.encoder.trunk(self.encoder.embedding(ids), mask)
         picked = torch.randint(int(mask.sum()), (length,), generator=generator)
         encoder = torch.stack(
             [
@@ -137,36 +142,15 @@ class CorrectionModel(nn.Module):
             ]
         )
         states = self.encoder.top(trunk, mask)
-        rows, nothing = len(sample), 0
         shape = self.decoder.shape
-        empty = states.new_zeros(rows, shape.num_layers, 2, nothing, shape.d_attention)
-        memory = self.decoder.remember(states, empty)  # (B, N, 2, L, H*K)
-        positions = torch.arange(targets.shape[1]).expand(rows, -1)
-        begun = F.pad(targets[:, :-1], (1, 0), value=START)
-        _, own = self.decoder(
-            begun,
-            empty,
-            self.decoder.attention_bias(positions, positions),
-            memory,
-            self.decoder.memory_bias(mask),
-        )
+        nothing = states.new_zeros(len(sample), shape.num_layers, 2, 0, shape.d_attention)
+        memory = self.decoder.remember(states, nothing)  # (B, N, 2, L, H*K)
+        _, own = self._follow(nothing, memory, mask, targets)
         return (
             encoder.float(),
             _at(own, target_mask, length, generator).float(),
             _at(memory, mask, length, generator).float(),
         )
-
-
-def token_features(states: Tensor) -> Tensor:
-    """Return (..., D) states at length sqrt(D), what detectors and taggers read."""
-    features: Tensor = F.normalize(states, dim=-1) * states.shape[-1] ** 0.5
-    return features
-
-
-def padded(rows: Sequence[TokenIds]) -> tuple[Tensor, Tensor]:
-    """Return (B, L) values and their mask."""
-    ids = nn.utils.rnn.pad_sequence([torch.tensor(row) for row in rows], batch_first=True)
-    return ids, torch.arange(ids.shape[1]) < torch.tensor([len(row) for row in rows])[:, None]
 
 
 def _at(kv: Tensor, mask: Tensor, length: int, generator: torch.Generator) -> Tensor:

@@ -9,13 +9,14 @@ import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from training.config import LoopConfig
+from training.config import LoopConfig, TrainingConfig
 from training.example import Example
 from training.models import PromptedEncoder
 from training.objective import Objective
@@ -98,7 +99,7 @@ def tune(
     return best_step
 
 
-def planned_steps(rows: int, config: LoopConfig) -> int:
+def planned_steps(rows: int, config: TrainingConfig) -> int:
     """Return the number of steps that the config gives to a file of this many rows."""
     epoch = math.ceil(rows / config.batch_rows)
     return min(max(config.epochs * epoch, config.min_steps), config.max_steps)
@@ -134,7 +135,13 @@ def _optimizer(
         {"params": encoder.context_parameters(), "lr": context_rate or config.prompt_rate},
         {"params": objective.parameters(), "lr": config.head_rate},
     ]
-    groups = [group for group in groups if group["params"]]
+    return scheduled([group for group in groups if group["params"]], config, steps)
+
+
+def scheduled(
+    groups: list[dict[str, Any]], config: TrainingConfig, steps: int
+) -> tuple[torch.optim.Optimizer, torch.optim.lr_scheduler.LRScheduler]:
+    """Return AdamW over groups of parameters with their rates, and its warm-up and cosine decay."""
     optimizer = torch.optim.AdamW(groups, weight_decay=0.0)
     warmup = max(1, round(config.warmup_share * steps))
 

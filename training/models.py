@@ -6,6 +6,7 @@ attention width.
 
 from __future__ import annotations
 
+import math
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
@@ -171,7 +172,7 @@ class DeepPrompted(PromptedEncoder):
 
     @torch.no_grad()
     def _run_trunk(self, indices: Sequence[int]) -> tuple[Tensor, Tensor]:
-        token_ids, mask = _padded([self.rows[i] for i in indices])
+        token_ids, mask = padded([self.rows[i] for i in indices])
         return self._encoder.trunk(self._encoder.embedding(token_ids), mask), mask
 
     def _all_trunk_states(self) -> list[Tensor]:
@@ -225,7 +226,7 @@ class SoftPrompted(PromptedEncoder):
     def encode(self, indices: Sequence[int], expected: Expected = ()) -> Encoded:
         if any(expected):
             raise ValueError("only a deep prompt can be extended by expected slots")
-        token_ids, mask = _padded([self.rows[i] for i in indices])
+        token_ids, mask = padded([self.rows[i] for i in indices])
         states = self._model(input_ids=token_ids, attention_mask=mask.long()).last_hidden_state
         return Encoded(states[:, -token_ids.shape[1] :], mask)
 
@@ -239,8 +240,14 @@ class SoftPrompted(PromptedEncoder):
         self._model.save_pretrained(str(directory), safe_serialization=True, save_embedding_layers=False)
 
 
-def _padded(rows: Sequence[TokenIds]) -> tuple[Tensor, Tensor]:
-    """Return token ids (B, L) and their mask (B, L)."""
+def token_features(states: Tensor) -> Tensor:
+    """Return (..., D) states at length sqrt(D), as `nlu.head.token_features`."""
+    length: float = math.sqrt(states.shape[-1])
+    return F.normalize(states, dim=-1) * length
+
+
+def padded(rows: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
+    """Return (B, L) values, such as token ids, and their mask (B, L)."""
     ids = nn.utils.rnn.pad_sequence([torch.tensor(row) for row in rows], batch_first=True)
     return ids, _mask([len(row) for row in rows])
 

@@ -5,7 +5,6 @@ Shapes: W words of all rows of a batch, S labels, T = 2S + 1 tags, D model size.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -17,7 +16,7 @@ from nlu.bio import viterbi
 from nlu.prompt import Floats
 from skills.slot_metrics import SpanScore
 from training.example import OUTSIDE, Example
-from training.models import Encoded, PromptedEncoder
+from training.models import Encoded, PromptedEncoder, token_features
 from training.objective import IntentObjective, Objective, Score
 
 Draw = Callable[[Example, np.random.Generator], Example]
@@ -72,7 +71,7 @@ class SlotObjective(Objective):
         """Return (W, T) scores of the words of all rows, one row after the other."""
         rows = torch.tensor([row for row, each in enumerate(examples) for _ in each.first], dtype=torch.long)
         first = torch.tensor([token for each in examples for token in each.first], dtype=torch.long)
-        features = word_features(encoded.states[rows, first])
+        features = token_features(encoded.states[rows, first])
         together = (rows[1:] == rows[:-1])[:, None]  # a word and the next one are of one row
         before = F.pad(features[:-1] * together, (0, 0, 1, 0))[: len(rows)]  # no words, no padding
         after = F.pad(features[1:] * together, (0, 0, 0, 1))[: len(rows)]
@@ -108,12 +107,6 @@ class JointObjective(Objective):
         inside = [each for each in examples if each.intent != OUTSIDE]
         intents, slots = self.intents.measure(encoder, inside), self.slots.measure(encoder, examples)
         return Score((intents.quality + slots.quality) / 2, intents.loss + slots.loss)
-
-
-def word_features(states: Tensor) -> Tensor:
-    """Return (..., D) states at length sqrt(D), as `nlu.slot_head.word_features`."""
-    length: float = math.sqrt(states.shape[-1])
-    return F.normalize(states, dim=-1) * length
 
 
 def spans(tags: Sequence[int]) -> list[tuple[int, int, int]]:

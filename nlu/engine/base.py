@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nlu.encoder import EncoderShape
-from nlu.prompt import Floats, Row
+from nlu.prompt import Floats, Row, stacked
 
 Mask = NDArray[np.bool_]
 
@@ -90,14 +90,6 @@ class Engine(ABC):
 
     def _prompts(self, rows: Sequence[Row]) -> tuple[Floats | None, Mask | None]:
         """Return the rows' deep prompts (B, N, 2, P, H*K), padded to the longest, and their mask (B, P)."""
-        lengths = [0 if row.prompt.deep is None else row.prompt.deep.shape[2] for row in rows]
-        longest = max(lengths)
-        if not longest:
-            return None, None
-        prompts = np.zeros(
-            (len(rows), self.shape.prompted_layers, 2, longest, self.shape.d_attention), np.float32
-        )
-        for i, row in enumerate(rows):
-            if row.prompt.deep is not None:
-                prompts[i, :, :, : lengths[i]] = row.prompt.deep
-        return prompts, np.arange(longest) < np.array(lengths)[:, None]
+        none = np.zeros((self.shape.prompted_layers, 2, 0, self.shape.d_attention), np.float32)
+        prompts, mask = stacked([none if row.prompt.deep is None else row.prompt.deep for row in rows])
+        return (prompts, mask) if mask.any() else (None, None)

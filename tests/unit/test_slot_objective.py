@@ -17,9 +17,9 @@ from skills.slot import SlotLabel
 from training.config import JointConfig, SlotConfig
 from training.example import OUTSIDE, Example
 from training.loop import tune
-from training.models import Encoded, Expected, PromptedEncoder
+from training.models import Encoded, Expected, PromptedEncoder, token_features
 from training.objective import IntentObjective
-from training.slot_objective import JointObjective, SlotObjective, spans, word_features
+from training.slot_objective import JointObjective, SlotObjective, spans
 
 O, B, I, B1 = range(4)  # noqa: E741 - as the tags are called
 
@@ -85,7 +85,7 @@ def test_spans_of_tags(tags: tuple[int, ...], found: list[tuple[int, int, int]])
 def test_features_are_those_that_are_served() -> None:
     states = torch.randn(5, 8)
     np.testing.assert_allclose(
-        word_features(states).numpy(), served_features(states.numpy(), range(5)), rtol=1e-5
+        token_features(states).numpy(), served_features(states.numpy(), range(5)), rtol=1e-5
     )
 
 
