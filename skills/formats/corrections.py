@@ -16,7 +16,7 @@ from skills.formats.source import Line, read_lines
 
 MAX_CORRECTIONS = 100  # of one sentence
 
-_ROW = '{"text": "…", "corrections": ["…"]}'
+CORRECTION_ROW = '{"text": "…", "corrections": ["…"]}'
 _HEADER = ("text", "correction")
 
 
@@ -58,9 +58,22 @@ def read_corrections(path: Path, *, skip_bad_rows: bool = False) -> CorrectionsR
 
 
 def _read_jsonl(path: Path) -> Iterator[CorrectedSentence | DataError]:
-    return read_records(
-        path, _ROW, lambda place, row: _sentence(place, row.get("text"), row.get("corrections"))
-    )
+    return read_records(path, CORRECTION_ROW, correction_row)
+
+
+def correction_row(place: Place, record: dict[str, object]) -> CorrectedSentence:
+    """Return the sentence of an object.
+
+    Raises:
+        DataError: the text or a correction is missing, of the wrong type, blank, too long or not valid
+            Unicode; or there are too many corrections.
+    """
+    return _sentence(place, record.get("text"), record.get("corrections"))
+
+
+def correction_record(row: CorrectedSentence) -> dict[str, object]:
+    """Return the object that `correction_row` reads."""
+    return {"text": row.text, "corrections": list(row.corrections)}
 
 
 def _read_tsv(path: Path) -> Iterator[CorrectedSentence | DataError]:
@@ -95,10 +108,13 @@ def _sentence(place: Place, text: object, corrections: object) -> CorrectedSente
     stripped = check_text(place, text)
     if corrections is None or corrections == []:
         raise place.error(
-            f"corrections are missing: write {_ROW}, with the text itself if it is right", field="corrections"
+            f"corrections are missing: write {CORRECTION_ROW}, with the text itself if it is right",
+            field="corrections",
         )
     if not isinstance(corrections, list):
-        raise place.error(f"corrections is {json_type(corrections)}: write {_ROW}", field="corrections")
+        raise place.error(
+            f"corrections is {json_type(corrections)}: write {CORRECTION_ROW}", field="corrections"
+        )
     if len(corrections) > MAX_CORRECTIONS:
         raise place.error(
             f"{len(corrections):,} corrections, at most {MAX_CORRECTIONS} are allowed: keep the best",

@@ -91,7 +91,7 @@ def _entity(attributes: dict[str, str], text: str, start: int, place: Place) -> 
         slot=check_label(place, attributes.get("entity"), "entity"),
         start=start,
         end=start + len(text),
-        value=attributes.get("value") or text,
-        role=attributes.get("role", ""),
-        group=attributes.get("group", ""),
+        value=attributes.get("value", "").strip() or text,
+        role=attributes.get("role", "").strip(),
+        group=attributes.get("group", "").strip(),
     )

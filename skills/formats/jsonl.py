@@ -14,7 +14,7 @@ from skills.utterance import Utterance
 
 Row = TypeVar("Row")
 
-_INTENT_ROW = '{"text": "…", "intent": "…"}'
+INTENT_ROW = '{"text": "…", "intent": "…"}'
 
 
 def read_jsonl(path: Path) -> Iterator[Utterance | DataError]:
@@ -23,7 +23,7 @@ def read_jsonl(path: Path) -> Iterator[Utterance | DataError]:
     Raises:
         DataError: the file cannot be read at all.
     """
-    return read_records(path, _INTENT_ROW, _utterance)
+    return read_records(path, INTENT_ROW, intent_row)
 
 
 def read_records(
@@ -43,16 +43,31 @@ def read_records(
         if line.text.strip():
             place = Place(str(path), line.number)
             try:
-                yield make(place, _record(place, line, shape))
+                yield make(place, parse_record(place, line, shape))
             except DataError as error:
                 yield error
 
 
-def _utterance(place: Place, record: dict[str, object]) -> Utterance:
+def intent_row(place: Place, record: dict[str, object]) -> Utterance:
+    """Return the utterance of an object.
+
+    Raises:
+        DataError: as `make_utterance`.
+    """
     return make_utterance(place, record.get("text"), record.get("intent"))
 
 
-def _record(place: Place, line: Line, shape: str) -> dict[str, object]:
+def intent_record(row: Utterance) -> dict[str, object]:
+    """Return the object that `intent_row` reads."""
+    return {"text": row.text, "intent": row.intent}
+
+
+def parse_record(place: Place, line: Line, shape: str) -> dict[str, object]:
+    """Return the object of a line; `shape` is what a row looks like, for messages.
+
+    Raises:
+        DataError: the line is not UTF-8, not JSON, or not an object.
+    """
     if line.fault:
         raise place.error(line.fault)
     try:

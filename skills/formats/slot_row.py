@@ -43,13 +43,14 @@ def check_slots(row: Utterance) -> Utterance:
     """Return the row with its entities in order.
 
     Raises:
-        DataError: an entity has no valid name, marks white space or overlaps another one.
+        DataError: an entity has no valid name or value, marks white space or overlaps another one.
     """
     place = Place(row.file, row.row)
     entities = tuple(sorted(row.entities, key=lambda each: (each.start, each.end)))
     for each in entities:
         _check_names(place, each)
         _check_span(place, row.text, each)
+        check_text(place, each.value, "value")
     for earlier, later in pairwise(entities):
         if later.start < earlier.end:
             raise place.error(

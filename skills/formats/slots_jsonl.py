@@ -16,7 +16,7 @@ from skills.formats.slot_row import check_name, make_slot_row
 from skills.utterance import Entity, Utterance
 
 _SLOT = '{"slot": "…", "start": 0, "end": 1, "value": "…"}'
-_ROW = f'{{"text": "…", "slots": [{_SLOT}]}}'
+SLOT_ROW = f'{{"text": "…", "slots": [{_SLOT}]}}'
 _EXPECTED = ("requested", "expected_slots")
 
 
@@ -26,10 +26,15 @@ def read_slots_jsonl(path: Path) -> Iterator[Utterance | DataError]:
     Raises:
         DataError: the file cannot be read at all.
     """
-    return read_records(path, _ROW, _utterance)
+    return read_records(path, SLOT_ROW, slot_row)
 
 
-def _utterance(place: Place, record: dict[str, object]) -> Utterance:
+def slot_row(place: Place, record: dict[str, object]) -> Utterance:
+    """Return the utterance of an object.
+
+    Raises:
+        DataError: as `make_slot_row`; or a slot's value is not what it marks.
+    """
     text = record.get("text")
     check_text(place, text)
     slots = _list(place, record.get("slots"), "slots", _SLOT)
@@ -40,6 +45,28 @@ def _utterance(place: Place, record: dict[str, object]) -> Utterance:
         intent=record.get("intent"),
         expected_slots=_expected_slots(place, record),
     )
+
+
+def slot_record(row: Utterance) -> dict[str, object]:
+    """Return the object that `slot_row` reads."""
+    record: dict[str, object] = {"text": row.text}
+    if row.intent:
+        record["intent"] = row.intent
+    record["slots"] = [_slot_record(row.text, each) for each in row.entities]
+    if row.expected_slots:
+        record["expected_slots"] = list(row.expected_slots)
+    return record
+
+
+def _slot_record(text: str, entity: Entity) -> dict[str, object]:
+    raw = text[entity.start : entity.end]
+    more = {
+        "resolved": entity.value if entity.value != raw else "",
+        "role": entity.role,
+        "group": entity.group,
+    }
+    named = {"slot": entity.slot, "start": entity.start, "end": entity.end, "value": raw}
+    return {**named, **{field: value for field, value in more.items() if value}}
 
 
 def _entity(place: Place, text: str, slot: object) -> Entity:

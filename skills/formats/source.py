@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,14 +27,19 @@ def read_lines(path: Path) -> Iterator[Line]:
         DataError: the file is missing, unreadable or too large.
     """
     _check_size(path)
-    start = 0  # byte offset of the line
     try:
         with path.open("rb") as file:
-            for number, raw in enumerate(file, start=1):
-                yield _decode(number, raw, start)
-                start += len(raw)
+            yield from decode_lines(file)
     except OSError as error:
         raise _unreadable(path, error) from error
+
+
+def decode_lines(raws: Iterable[bytes]) -> Iterator[Line]:
+    """Yield lines of UTF-8 text; each comes with its line end."""
+    start = 0  # byte offset of the line
+    for number, raw in enumerate(raws, start=1):
+        yield _decode(number, raw, start)
+        start += len(raw)
 
 
 def read_text(path: Path) -> str:

@@ -12,7 +12,7 @@ from skills.errors import DataError, InputError
 from skills.skill import SkillKind
 from training.cli import demo
 from training.cli.background_server import ROOT
-from training.cli.labeled_files import LabeledFiles
+from training.cli.labeled_files import LabeledFiles, skip_warnings
 from training.cli.program import program
 from training.config import CONFIGS, CorrectionConfig, JointConfig, SlotConfig, TuningConfig
 
@@ -152,6 +152,35 @@ def test_files_of_slots_and_of_sentences_are_read_in_order(write: Write) -> None
         ("she go", ("she goes",), "more.tsv"),
     ]
     assert skipped == ()
+
+
+def test_files_become_one_value(write: Write) -> None:
+    rows = write("rows.yml", raw="nlu:\n- intent: go\n  examples: |\n    - to [Rome](town)\n    - [x\n")
+    types = write("types.toml", raw='[town]\nkind = "text"\n')
+    dev, oos = write("dev.jsonl", raw=SLOT_ROW), write("oos.jsonl", ("sing", "__oos__"), ("", "__oos__"))
+
+    data, skipped = LabeledFiles((rows,), skip_bad_rows=True).training_data(
+        SkillKind.JOINT, dev=[dev], oos=[oos], slot_types=types
+    )
+
+    assert [(row.place, row.text) for row in data.train] == [
+        ("rows.yml:4", "to Rome"),
+        ("oos.jsonl:1", "sing"),
+    ]
+    assert data.dev is not None
+    assert [row.place for row in data.dev] == ["dev.jsonl:1"]
+    assert (data.kind, set(data.slot_types)) == (SkillKind.JOINT, {"town"})
+    assert [error.file for error in skipped] == ["rows.yml", "oos.jsonl"]
+    assert LabeledFiles((dev,)).training_data(SkillKind.SLOTS)[0].dev is None
+
+
+def test_skipped_rows_are_one_warning() -> None:
+    errors = [DataError("bad", file="a", row=row) for row in range(1, 8)]
+
+    assert skip_warnings(()) == []
+    assert skip_warnings((errors[0],)) == ["bad rows, skipped (1): a:1: bad"]
+    assert skip_warnings(tuple(errors))[0].startswith("bad rows, skipped (7): a:1: bad; a:2: bad;")
+    assert skip_warnings(tuple(errors))[0].endswith("a:5: bad; and 2 more")
 
 
 def test_several_files_are_read_in_order(write: Write) -> None:

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from skills.errors import DataError, InputError
-from skills.skill import OUT_OF_SCOPE_LABEL
+from skills.skill import OUT_OF_SCOPE_LABEL, SkillKind
 
 if TYPE_CHECKING:
     from skills.correction import CorrectedSentence
     from skills.formats import PhraseList
+    from skills.training_data import Row, TrainingData
     from skills.utterance import Utterance
 
 Skipped = tuple[DataError, ...]  # bad rows that were left out
 Rows = tuple["tuple[Utterance, ...]", Skipped]
 Sentences = tuple["tuple[CorrectedSentence, ...]", Skipped]
+
+_SHOWN = 5  # bad rows in a warning
 
 
 @dataclass(frozen=True)
@@ -37,8 +40,50 @@ class LabeledFiles:
     columns: str | None = None
     skip_bad_rows: bool = False
 
+    def training_data(
+        self,
+        kind: SkillKind,
+        *,
+        dev: Sequence[Path] = (),
+        oos: Sequence[Path] = (),
+        slot_types: Path | None = None,
+    ) -> tuple[TrainingData, Skipped]:
+        """Return what a skill is trained on, and the bad rows that were left out.
+
+        Args:
+            kind: of the skill.
+            dev: files of held-out rows; without, a share of the others is held out.
+            oos: files of out-of-scope utterances, for intents.
+            slot_types: TOML file that says what values of slots resolve to.
+
+        Raises:
+            DataError: a file cannot be read, or a row is bad and bad rows are not skipped.
+            InputError: as `read`; or there are more rows or labels than are allowed.
+        """
+        from skills.resolution import read_schema
+        from skills.training_data import TrainingData
+
+        schema = {} if slot_types is None else read_schema(slot_types)
+        train, skipped, phrases = self._read_kind(kind, self.paths)
+        outside, outside_skipped = self.read_out_of_scope(oos)
+        held_out, dev_skipped, _ = self._read_kind(kind, dev) if dev else (None, (), ())
+        data = TrainingData(kind, (*train, *outside), held_out, phrases, schema)
+        return data, (*skipped, *outside_skipped, *dev_skipped)
+
+    def _read_kind(
+        self, kind: SkillKind, paths: Sequence[Path]
+    ) -> tuple[tuple[Row, ...], Skipped, tuple[PhraseList, ...]]:
+        if kind is SkillKind.INTENT:
+            return *self.read(paths), ()
+        if kind is SkillKind.GRAMMAR:
+            return *self.read_corrections(paths), ()
+        found = self.read_slots(paths)
+        return found.utterances, found.skipped, found.phrases
+
     def read(self, paths: Sequence[Path] | None = None) -> Rows:
         """Return the rows of all files, or of others that are laid out like them, in order.
+
+        What a Rasa file marks in them is left out: they are rows of intents.
 
         Raises:
             DataError: a file cannot be read, or a row is bad and bad rows are not skipped.
@@ -59,7 +104,7 @@ class LabeledFiles:
             found = read_intents(
                 path, columns=columns if path in delimited else None, skip_bad_rows=self.skip_bad_rows
             )
-            rows += found.utterances
+            rows += [replace(row, entities=()) if row.entities else row for row in found.utterances]
             skipped += found.skipped
         return tuple(rows), tuple(skipped)
 
@@ -115,3 +160,10 @@ class LabeledFiles:
             tuple(sentence for each in found for sentence in each.sentences),
             tuple(error for each in found for error in each.skipped),
         )
+
+
+def skip_warnings(skipped: Skipped) -> list[str]:
+    """Return the warning about bad rows that were left out, none if there are none."""
+    more = [f"and {len(skipped) - _SHOWN:,} more"] if len(skipped) > _SHOWN else []
+    lines = [*map(str, skipped[:_SHOWN]), *more]
+    return [f"bad rows, skipped ({len(skipped):,}): {'; '.join(lines)}"] if skipped else []

@@ -15,16 +15,16 @@ import click
 from skills.skill import LIVE, SkillKind, check_name
 from training.cli.catalogs import open_catalog
 from training.cli.failures import ExitCode
-from training.cli.labeled_files import LabeledFiles
+from training.cli.labeled_files import LabeledFiles, skip_warnings
 from training.cli.output import print_message, print_warning
 from training.cli.progress import training_progress
-from training.cli.recipes import Prepared, prepare
 from training.cli.reports import check_report, write_page
 
 if TYPE_CHECKING:
     from skills.skill import SkillVersion
     from storage.catalog import Catalog
     from training.config import TrainingConfig
+    from training.recipes import Prepared
     from training.trained import Trained
 
 
@@ -70,16 +70,27 @@ def run_tuning(tuning: Tuning) -> Tuned:
     check_name(tuning.name)
     if tuning.report is not None:
         check_report(tuning.report)
-    prepared = prepare(tuning)
-    for warning in prepared.warnings:
+    prepared, warnings = _prepared(tuning)
+    for warning in warnings:
         print_warning(warning)
     with open_catalog(tuning.catalog, create=True) as catalog:
         trained = _interruptible(tuning, prepared)
         version = _publish(catalog, tuning, trained)
     if tuning.report is not None:
         measured_on = ", ".join(map(str, tuning.dev)) or "rows held out of the training data"
-        write_page(tuning.report, version, trained.held_out, measured_on, prepared.warnings)
-    return Tuned(version, trained, prepared.warnings, time.monotonic() - began)
+        write_page(tuning.report, version, trained.held_out, measured_on, warnings)
+    return Tuned(version, trained, warnings, time.monotonic() - began)
+
+
+def _prepared(tuning: Tuning) -> tuple[Prepared, tuple[str, ...]]:
+    """Return the training, and what is doubtful about its files and its data."""
+    from training.recipes import prepare
+
+    data, skipped = tuning.files.training_data(
+        tuning.kind, dev=tuning.dev, oos=tuning.oos, slot_types=tuning.slot_types
+    )
+    prepared = prepare(tuning.name, data, tuning.config, peft=tuning.peft)
+    return prepared, (*skip_warnings(skipped), *prepared.warnings)
 
 
 def _interruptible(tuning: Tuning, prepared: Prepared) -> Trained[Any]:

@@ -1,0 +1,143 @@
+"""How each kind of skill is trained on its data: what is doubtful about that, and what then runs.
+
+Torch is imported when a training begins: what is wrong with the data is said at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+from skills.correction import CorrectedSentence
+from skills.correction_dataset import build_corrections
+from skills.dataset import build
+from skills.errors import InputError
+from skills.resolution import schema_from_data
+from skills.skill import OUT_OF_SCOPE_LABEL, SkillKind
+from skills.slot_dataset import build_slots
+from skills.training_data import TrainingData
+from skills.utterance import Utterance
+
+if TYPE_CHECKING:
+    from nlu.backbone import Backbone
+    from nlu.compute import Compute
+    from training.config import CorrectionConfig, SlotConfig, TrainingConfig, TuningConfig
+    from training.trained import OnProgress, Trained
+
+Utterances = tuple[Utterance, ...]
+Sentences = tuple[CorrectedSentence, ...]
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A training that can begin.
+
+    Args:
+        summary: what it is trained on, for the user.
+        warnings: what is doubtful about that.
+        train: runs it.
+        precision: of the frozen weights.
+    """
+
+    summary: str
+    warnings: tuple[str, ...]
+    train: Callable[[Backbone, Compute, OnProgress], Trained[Any]]
+    precision: str = "float32"
+
+
+def prepare(name: str, data: TrainingData, config: TrainingConfig, *, peft: Path | None = None) -> Prepared:
+    """Check the data of a training and split it.
+
+    Args:
+        name: of the skill.
+        data: what it is trained on.
+        config: hyper-parameters of the data's kind.
+        peft: checkpoint whose soft prompt an intent skill tunes on.
+
+    Raises:
+        InputError: the data cannot be trained on.
+    """
+    if data.kind is SkillKind.INTENT:
+        return _intents(name, data, cast("TuningConfig", config), peft)
+    if data.kind is SkillKind.GRAMMAR:
+        return _corrections(name, data, cast("CorrectionConfig", config))
+    return _slots(name, data, cast("SlotConfig", config))
+
+
+def _intents(name: str, data: TrainingData, config: TuningConfig, peft: Path | None) -> Prepared:
+    rows, dev = cast("Utterances", data.train), cast("Utterances | None", data.dev)
+    dataset, report = build(rows, dev, dev_share=config.held_out_share(len(rows)), seed=config.seed)
+    if not dataset.dev:
+        raise InputError(
+            "no rows are held out to calibrate on: give some intent at least 2 different rows, or give --dev",
+            field="dev",
+        )
+
+    def run(backbone: Backbone, compute: Compute, on_progress: OnProgress) -> Trained[Any]:
+        from training.peft import import_peft
+        from training.trainer import train_intents
+
+        start = None if peft is None else import_peft(peft, backbone.shape)
+        return train_intents(
+            name, dataset, backbone, config, start=start, refit=_refit(data), on_progress=on_progress
+        )
+
+    oos = len(dataset.train_oos) + len(dataset.dev_oos)
+    summary = (
+        f"{len(dataset.train):,} rows of {len(dataset.labels)} intents, {len(dataset.dev):,} held out, "
+        f"{oos:,} out of scope ({OUT_OF_SCOPE_LABEL})"
+    )
+    return Prepared(summary, tuple(report.warnings()), run)
+
+
+def _slots(name: str, data: TrainingData, config: SlotConfig) -> Prepared:
+    rows, joint = cast("Utterances", data.train), data.kind is SkillKind.JOINT
+    dataset, report = build_slots(
+        rows,
+        cast("Utterances | None", data.dev),
+        dev_share=config.held_out_share(len(rows)),
+        seed=config.seed,
+        with_intents=joint,
+    )
+    schema = schema_from_data(dataset.train, data.phrases, data.slot_types)
+
+    def run(backbone: Backbone, compute: Compute, on_progress: OnProgress) -> Trained[Any]:
+        from training.slot_trainer import train_slots
+
+        return train_slots(
+            name,
+            dataset,
+            backbone,
+            config,
+            schema,
+            compute,
+            refit=_refit(data),
+            on_progress=on_progress,
+        )
+
+    intents = f"{len(dataset.intents)} intents and " if joint else ""
+    summary = (
+        f"{len(dataset.train):,} rows of {intents}{len(dataset.labels)} slots, {len(dataset.dev):,} held out"
+    )
+    return Prepared(summary, tuple(report.warnings()), run, config.precision)
+
+
+def _corrections(name: str, data: TrainingData, config: CorrectionConfig) -> Prepared:
+    rows, dev = cast("Sentences", data.train), cast("Sentences | None", data.dev)
+    share = config.held_out_share(len(rows))
+    dataset, warnings = build_corrections(rows, dev, dev_share=share, seed=config.seed)
+
+    def run(backbone: Backbone, compute: Compute, on_progress: OnProgress) -> Trained[Any]:
+        from training.correction_trainer import train_corrections
+
+        return train_corrections(name, dataset, backbone, config, compute, on_progress=on_progress)
+
+    wrong = sum(not row.is_right for row in dataset.train)
+    summary = f"{len(dataset.train):,} sentences, {wrong:,} of them wrong, {len(dataset.dev):,} held out"
+    return Prepared(summary, tuple(warnings), run, config.precision)
+
+
+def _refit(data: TrainingData) -> bool | None:
+    return None if data.dev is None else False  # rows that are called held-out stay so
