@@ -73,6 +73,7 @@ def test_a_row_is_read_with_all_that_it_may_have(tmp_path: Path) -> None:
         ({"text": "hi", "slots": [slot(0, 2, "hi") | {"end": True}]}, "end", "end of slot 'city' is a truth"),
         ({"text": "hi", "slots": [slot(0, 2, "hi") | {"end": 2.0}]}, "end", "end of slot 'city' is a number"),
         ({"text": "hi", "slots": [slot(0, 2, "hi") | {"value": 2}]}, "value", 'as "resolved"'),
+        ({"text": "hi", "slots": [slot(0, 2, "hi", resolved="\ud800")]}, "value", "half a surrogate pair"),
         (
             {"text": "hi", "slots": [slot(0, 2, "hi") | {"value": None}]},
             "value",
