@@ -18,6 +18,7 @@ from nlu.stored_grammar import grammar_settings
 from skills.correction_dataset import CorrectionDataset
 from skills.errors import InputError
 from skills.skill import Calibration, Method, Provenance, SkillDraft, SkillKind
+from training.checkpoint import Checkpoint
 from training.config import CorrectionConfig
 from training.correction_evaluation import CorrectionEvaluation, judge_corrections
 from training.correction_gate import gated
@@ -39,10 +40,12 @@ def train_corrections(
     compute: Compute,
     *,
     on_progress: OnProgress = lambda run, progress: None,
+    checkpoint: Checkpoint | None = None,
 ) -> Trained[CorrectionEvaluation]:
     """Train a grammar skill.
 
-    Every corrected sentence is a clean row as well, so that the skill learns what to leave alone.
+    Every corrected sentence is a clean row as well, so that the skill learns what to leave alone. After an
+    interruption, `checkpoint` says where to go on.
 
     Raises:
         InputError: there are no held-out sentences, or none of the training sentences has an error.
@@ -63,7 +66,15 @@ def train_corrections(
     start = grammar_start(backbone, config.prompt_length) if config.start == "packaged" else None
     if start is not None:
         model.reset(start)
-    best = tune_corrections(model, train, dev, config, generator, on_progress=partial(on_progress, "tune"))
+    best = tune_corrections(
+        model,
+        train,
+        dev,
+        config,
+        generator,
+        on_progress=partial(on_progress, "tune"),
+        checkpoint=checkpoint,
+    )
     engine, corrector = TorchEngine(model.encoder, compute), Corrector(model.decoder, compute)
     head = gated(best, dev, engine, corrector, config.clean_left_alone)
     prompt = Prompt(deep=best.encoder)

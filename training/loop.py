@@ -1,26 +1,26 @@
 """The training loop: tune one prompt and what an objective has besides it on rows of a frozen encoder.
 
-AdamW, warm-up, cosine decay; the best state on held-out rows is kept.
+The best state on held-out rows is kept.
 """
 
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from training.checkpoint import Checkpoint
 from training.config import LoopConfig, TrainingConfig
 from training.example import Example
 from training.models import PromptedEncoder
 from training.objective import Objective
-from training.snapshot import Snapshot
+from training.run import Run
 
 SHUFFLE_BATCHES = 8  # batches sorted by length together: little padding, and still different every epoch
 EVALUATIONS = 20  # of the held-out rows at most, so that they cost little beside the training
@@ -37,6 +37,13 @@ class Progress:
     seconds_left: float
     score_name: str = "accuracy"  # what the score is
 
+    @classmethod
+    def of(cls, run: Run, score_name: str) -> Progress:
+        """Return where a run is."""
+        reached = run.reached
+        quality = None if reached.score is None else reached.score.quality
+        return cls(reached.step, run.steps, reached.loss, quality, run.seconds_left, score_name)
+
 
 def tune(
     encoder: PromptedEncoder,
@@ -48,6 +55,8 @@ def tune(
     steps: int | None = None,
     context_rate: float | None = None,
     on_progress: Callable[[Progress], None] = lambda progress: None,
+    checkpoint: Checkpoint | None = None,
+    name: str = "tune",
 ) -> int:
     """Tune the encoder's prompt and the objective, leave both in the best state, and return its step.
 
@@ -60,43 +69,37 @@ def tune(
         steps: None for as many as the config plans.
         context_rate: of what the encoder has for expected slots; None for the prompt's.
         on_progress: called after every step.
+        checkpoint: where the run goes on if it was interrupted, and saves its state now and then.
+        name: the run's in the checkpoint.
 
     With `dev`, quality there is measured now and then and the best state is kept, by loss among equals; in
     the second half of the run, `config.patience` measurements without a better one end it. (Loss alone would
     choose too early: label smoothing spoils it long before accuracy suffers.) Without `dev` the run takes all
     `steps` and keeps the last state.
     """
-    generator = np.random.default_rng(config.seed)
     steps = steps or planned_steps(len(train), config)
-    optimizer, schedule = _optimizer(encoder, objective, config, steps, context_rate)
+    run = Run(_groups(encoder, objective, config, context_rate), config, steps)
+    checkpoint = checkpoint or Checkpoint()
+    rows = [(encoder.rows[each.place], each) for each in (*train, *(dev or ()))]
+    checkpoint.resume(name, run, config, len(train), rows)
     evaluate_every = max(math.ceil(len(train) / config.batch_rows), math.ceil(steps / EVALUATIONS))
-    best: Snapshot | None = None
-    best_score = score = None
-    best_step, patience = steps, config.patience
-    start, running_loss = time.monotonic(), 0.0
-    for step, picked in zip(range(1, steps + 1), _batches(encoder, train, config, generator), strict=False):
-        examples = objective.drawn([train[i] for i in picked], generator)
-        loss = _backward(encoder, objective, examples, optimizer)
+    batches = _batches(encoder, objective, train, config)
+    for examples in islice(batches, run.reached.step, steps):  # what was learned already is drawn again
+        if run.reached.waited == config.patience:
+            break
+        encoded = encoder.encode([each.place for each in examples], [each.expected for each in examples])
+        loss = objective.loss(encoded, examples)
+        run.backward(loss)
         for parameters in (encoder.parameters(), encoder.context_parameters()):
             nn.utils.clip_grad_norm_(parameters, config.clip_norm)
-        optimizer.step()
-        schedule.step()
-        running_loss += (loss - running_loss) / min(step, 20)
-        if dev is not None and (step % evaluate_every == 0 or step == steps):
-            score = objective.measure(encoder, dev)
-            if step > steps / 2:  # before, the rate is large and the state moves to and fro
-                patience -= 1
-            if best_score is None or score.better_than(best_score):
-                best, best_score, best_step = _snapshot(encoder, objective), score, step
-                patience = config.patience
-        seconds_left = (time.monotonic() - start) / step * (steps - step)
-        quality = None if score is None else score.quality
-        on_progress(Progress(step, steps, running_loss, quality, seconds_left, objective.score_name))
-        if patience == 0:
-            break
-    if best is not None:
-        best.restore()
-    return best_step
+        run.advance(loss)
+        if dev is not None and (run.reached.step % evaluate_every == 0 or run.reached.step == steps):
+            run.judge(objective.measure(encoder, dev))
+        on_progress(Progress.of(run, objective.score_name))
+        checkpoint.keep(name, run)
+    run.finish()
+    checkpoint.keep(name, run)
+    return run.reached.best_step
 
 
 def planned_steps(rows: int, config: TrainingConfig) -> int:
@@ -105,56 +108,21 @@ def planned_steps(rows: int, config: TrainingConfig) -> int:
     return min(max(config.epochs * epoch, config.min_steps), config.max_steps)
 
 
-def _snapshot(encoder: PromptedEncoder, objective: Objective) -> Snapshot:
-    return Snapshot([*encoder.parameters(), *encoder.context_parameters(), *objective.parameters()])
-
-
-def _backward(
-    encoder: PromptedEncoder,
-    objective: Objective,
-    examples: Sequence[Example],
-    optimizer: torch.optim.Optimizer,
-) -> float:
-    """Set the gradients of a batch, and return its loss."""
-    encoded = encoder.encode([each.place for each in examples], [each.expected for each in examples])
-    loss = objective.loss(encoded, examples)
-    optimizer.zero_grad()
-    loss.backward()  # type: ignore[no-untyped-call]
-    return loss.item()
-
-
-def _optimizer(
-    encoder: PromptedEncoder,
-    objective: Objective,
-    config: LoopConfig,
-    steps: int,
-    context_rate: float | None,
-) -> tuple[torch.optim.Optimizer, torch.optim.lr_scheduler.LRScheduler]:
-    groups = [
+def _groups(
+    encoder: PromptedEncoder, objective: Objective, config: LoopConfig, context_rate: float | None
+) -> list[dict[str, Any]]:
+    return [
         {"params": encoder.parameters(), "lr": config.prompt_rate},
         {"params": encoder.context_parameters(), "lr": context_rate or config.prompt_rate},
         {"params": objective.parameters(), "lr": config.head_rate},
     ]
-    return scheduled([group for group in groups if group["params"]], config, steps)
-
-
-def scheduled(
-    groups: list[dict[str, Any]], config: TrainingConfig, steps: int
-) -> tuple[torch.optim.Optimizer, torch.optim.lr_scheduler.LRScheduler]:
-    """Return AdamW over groups of parameters with their rates, and its warm-up and cosine decay."""
-    optimizer = torch.optim.AdamW(groups, weight_decay=0.0)
-    warmup = max(1, round(config.warmup_share * steps))
-
-    def factor(step: int) -> float:
-        return min(1.0, (step + 1) / warmup) * 0.5 * (1 + math.cos(math.pi * step / max(1, steps)))
-
-    return optimizer, torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
 
 
 def _batches(
-    encoder: PromptedEncoder, train: Sequence[Example], config: LoopConfig, generator: np.random.Generator
-) -> Iterator[NDArray[np.int64]]:
-    """Yield places in `train` for ever: shuffled, then sorted by length within a few batches' worth."""
+    encoder: PromptedEncoder, objective: Objective, train: Sequence[Example], config: LoopConfig
+) -> Iterator[Sequence[Example]]:
+    """Yield batches for ever, as they are to be learned: shuffled, then sorted by length within a few."""
+    generator = np.random.default_rng(config.seed)
     lengths = np.array([len(encoder.rows[each.place]) for each in train])
     size = config.batch_rows
     while True:
@@ -165,4 +133,4 @@ def _batches(
             chunk = chunk[np.argsort(lengths[chunk], kind="stable")]
             batches += [chunk[i : i + size] for i in range(0, len(chunk), size)]
         for index in generator.permutation(len(batches)):
-            yield batches[index]
+            yield objective.drawn([train[i] for i in batches[index]], generator)

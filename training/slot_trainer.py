@@ -6,7 +6,6 @@ A joint skill answers intents as well, from the same prompt and the same encoder
 from __future__ import annotations
 
 import time
-from functools import partial
 from typing import Any
 
 import torch
@@ -20,6 +19,7 @@ from skills.errors import InputError
 from skills.resolution import Resolver, SlotSchema
 from skills.skill import Calibration, Method, SkillDraft, SkillKind
 from skills.slot_dataset import SlotDataset
+from training.checkpoint import Checkpoint
 from training.config import JointConfig, SlotConfig
 from training.provenance import provenance
 from training.slot_evaluation import SlotEvaluation, SlotReader, judge_slots
@@ -37,6 +37,7 @@ def train_slots(
     *,
     refit: bool | None = None,
     on_progress: OnProgress = lambda run, progress: None,
+    checkpoint: Checkpoint | None = None,
 ) -> Trained[SlotEvaluation]:
     """Train a skill of slots, or with a `JointConfig` one of intents and slots.
 
@@ -49,6 +50,7 @@ def train_slots(
         compute: the precision of the frozen weights in training.
         refit: train once more on all rows, held-out ones included; None: as `config.refit_rows` says.
         on_progress: called after every step.
+        checkpoint: where to go on after an interruption.
 
     Raises:
         InputError: there are no held-out rows, or for a joint skill none in scope.
@@ -56,14 +58,22 @@ def train_slots(
     _check_held_out(dataset, config)
     began = time.monotonic()
     torch.manual_seed(config.seed)
-    training = SlotTraining(dataset, backbone, config, Resolver(schema), compute)
-    reader = training.tune(dataset.train, dataset.dev, on_progress=partial(on_progress, "tune"))
+    training = SlotTraining(
+        dataset,
+        backbone,
+        config,
+        Resolver(schema),
+        compute,
+        on_progress=on_progress,
+        checkpoint=checkpoint,
+    )
+    reader = training.tune(dataset.train, dataset.dev)
     engine = make_engine(backbone, compute, "torch")
     reader = training.calibrated(reader, engine)
     held_out = judge_slots(reader, dataset.dev, backbone, engine)
     refitted = len(dataset.train) < config.refit_rows if refit is None else refit
     if refitted:
-        reader = training.again(reader, on_progress=partial(on_progress, "refit"))
+        reader = training.again(reader)
     draft = SkillDraft(
         name=name,
         kind=SkillKind.SLOTS if reader.intent is None else SkillKind.JOINT,

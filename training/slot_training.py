@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
@@ -18,9 +19,10 @@ from skills.skill import Calibration
 from skills.slot_dataset import SlotDataset
 from skills.utterance import Utterance
 from training.calibration import shifted
+from training.checkpoint import Checkpoint
 from training.config import JointConfig, SlotConfig, Start
 from training.example import OUTSIDE, Example
-from training.loop import Progress, tune
+from training.loop import tune
 from training.models import DeepPrompted
 from training.objective import IntentObjective, Objective
 from training.slot_calibration import calibrated
@@ -30,6 +32,7 @@ from training.slot_objective import JointObjective, SlotObjective
 from training.slot_texts import SlotTexts
 from training.snapshot import Snapshot
 from training.start import dialog_start
+from training.trained import OnProgress
 from training.trainer import label_name
 
 
@@ -43,10 +46,15 @@ class SlotTraining:
         config: SlotConfig,
         resolver: Resolver,
         compute: Compute,
+        *,
+        on_progress: OnProgress,
+        checkpoint: Checkpoint | None = None,
     ) -> None:
         self._dataset = dataset
         self._config = config
         self._resolver = resolver
+        self._on_progress = on_progress
+        self._checkpoint = checkpoint
         self._slots = tuple(sorted({label.slot for label in dataset.labels}))
         rows = (*dataset.train, *dataset.dev)
         self._names = self._slots if learns_contexts(rows, self._slots, config) else ()
@@ -64,23 +72,22 @@ class SlotTraining:
         self._untrained_vectors = self._encoder.expected()
 
     def tune(
-        self,
-        rows: Sequence[Utterance],
-        dev: Sequence[Utterance] | None,
-        *,
-        on_progress: Callable[[Progress], None],
+        self, rows: Sequence[Utterance], dev: Sequence[Utterance] | None, *, name: str = "tune"
     ) -> SlotReader:
-        """Tune from where the encoder is, and return what reads slots then, not calibrated."""
+        """Tune from where the encoder is, and return what reads slots then, not calibrated.
+
+        `name` is that of the run.
+        """
         examples = self._examples(rows)
         held_out = None if dev is None else [self._texts.example(row) for row in dev]
         slots = SlotObjective(self._encoder.width, len(self._dataset.labels), self._draw())
         config, inside = self._config, [each for each in examples if each.intent != OUTSIDE]
         if not isinstance(config, JointConfig):
-            self._tune(slots, examples, held_out, on_progress)
+            self._tune(name, slots, examples, held_out)
             return SlotReader(self._encoder.prompt(), self._slot_head(slots))
         intents = IntentObjective(self._encoder, inside, config)
         joint = JointObjective(intents, slots, intent_weight=config.intent_weight)
-        self._tune(joint, examples, held_out, on_progress)
+        self._tune(name, joint, examples, held_out)
         lexical = self._lexical(inside) if config.lexical else None
         head = IntentHead(
             self._dataset.intents, intents.prototypes(), config.scale, lexical, 0.0, Calibration()
@@ -93,12 +100,12 @@ class SlotTraining:
         in_scope_kept = config.in_scope_kept if isinstance(config, JointConfig) else 1.0
         return calibrated(reader, self._dataset, self._texts, engine, in_scope_kept=in_scope_kept)
 
-    def again(self, reader: SlotReader, *, on_progress: Callable[[Progress], None]) -> SlotReader:
+    def again(self, reader: SlotReader) -> SlotReader:
         """Tune from the beginning on all rows, and return that with the calibration of `reader`."""
         before = self._mean_energy(reader.intent)
         self._untrained.restore()
         rows = (*self._dataset.train, *self._dataset.dev)
-        fresh = self.tune(rows, None, on_progress=on_progress)
+        fresh = self.tune(rows, None, name="refit")
         slots = replace(fresh.slots, temperature=reader.slots.temperature)
         if reader.intent is None or fresh.intent is None:
             return replace(fresh, slots=slots)
@@ -126,10 +133,10 @@ class SlotTraining:
 
     def _tune(
         self,
+        name: str,
         objective: Objective,
         examples: Sequence[Example],
         held_out: Sequence[Example] | None,
-        on_progress: Callable[[Progress], None],
     ) -> None:
         tune(
             self._encoder,
@@ -138,7 +145,9 @@ class SlotTraining:
             held_out,
             self._config,
             context_rate=self._config.context_rate,
-            on_progress=on_progress,
+            on_progress=partial(self._on_progress, name),
+            checkpoint=self._checkpoint,
+            name=name,
         )
 
     def _examples(self, rows: Sequence[Utterance]) -> list[Example]:

@@ -9,14 +9,14 @@ from torch import Tensor, nn
 
 
 class Snapshot:
-    """A copy of parameters' values, and the way back to them."""
+    """Values of parameters, and the way back to them; without `values`, a copy of those that they have."""
 
-    def __init__(self, parameters: Sequence[nn.Parameter]) -> None:
+    def __init__(self, parameters: Sequence[nn.Parameter], values: Sequence[Tensor] | None = None) -> None:
         self._parameters = list(parameters)
-        self._values: list[Tensor] = [each.detach().clone() for each in self._parameters]
+        self.values = [each.detach().clone() for each in parameters] if values is None else list(values)
 
     @torch.no_grad()
     def restore(self) -> None:
         """Give the parameters the values that they had."""
-        for parameter, values in zip(self._parameters, self._values, strict=True):
+        for parameter, values in zip(self._parameters, self.values, strict=True):
             parameter.copy_(values)

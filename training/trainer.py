@@ -22,6 +22,7 @@ from skills.errors import InputError
 from skills.skill import OUT_OF_SCOPE_LABEL, Calibration, Method, SkillDraft, SkillKind
 from skills.utterance import Utterance
 from training.calibration import calibrate, lexical_scores, shifted
+from training.checkpoint import Checkpoint
 from training.config import Start, TuningConfig
 from training.evaluation import Evaluation, judge
 from training.example import Example
@@ -42,6 +43,7 @@ def train_intents(
     start: Prompt | None = None,
     refit: bool | None = None,
     on_progress: OnProgress = lambda run, progress: None,
+    checkpoint: Checkpoint | None = None,
 ) -> Trained[Evaluation]:
     """Train an intent skill.
 
@@ -50,6 +52,8 @@ def train_intents(
         dataset: rows to train on and held-out rows; the latter choose the best state and calibrate it.
         start: prompt to start from instead of what `config.start` says; its length is taken over.
         refit: train once more on all rows, held-out ones included; None: as `config.refit_rows` says.
+        on_progress: called after every step.
+        checkpoint: where to go on after an interruption.
 
     Raises:
         InputError: there are no held-out rows in scope.
@@ -62,7 +66,15 @@ def train_intents(
     untrained = encoder.prompt()
     train, dev = texts.examples(dataset.train, names=config.label_names), texts.examples(dataset.dev)
     objective = IntentObjective(encoder, train, config)
-    tune(encoder, objective, train, dev, config, on_progress=partial(on_progress, "tune"))
+    tune(
+        encoder,
+        objective,
+        train,
+        dev,
+        config,
+        on_progress=partial(on_progress, "tune"),
+        checkpoint=checkpoint,
+    )
     lexical = texts.lexical(train) if config.lexical else None
     head = IntentHead(dataset.labels, objective.prototypes(), config.scale, lexical, 0.0, Calibration())
     head, held_out = _calibrated(head, encoder, texts, dataset, config)
@@ -72,7 +84,16 @@ def train_intents(
         everything = texts.examples((*dataset.train, *dataset.dev), names=config.label_names)
         encoder.reset(untrained)
         objective = IntentObjective(encoder, everything, config)
-        tune(encoder, objective, everything, None, config, on_progress=partial(on_progress, "refit"))
+        tune(
+            encoder,
+            objective,
+            everything,
+            None,
+            config,
+            on_progress=partial(on_progress, "refit"),
+            checkpoint=checkpoint,
+            name="refit",
+        )
         lexical = texts.lexical(everything) if head.lexical else None
         head = replace(head, prototypes=objective.prototypes(), lexical=lexical)
         head = shifted(head, before - _mean_energy(head, encoder, texts, train))
