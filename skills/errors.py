@@ -3,11 +3,15 @@
     SoftspokenError
     ├── InputError              what the caller gave is wrong; carries the field
     │   ├── DataError           a file of utterances; carries file, row and field
-    │   └── UnknownSkillError   no such skill, version or alias
+    │   ├── UnknownSkillError   no such skill, version or alias
+    │   └── UnknownJobError     no such training job
     ├── BackboneError           the frozen model cannot be found, read or fetched
     ├── SkillRefusedError       a stored version cannot be served: corrupt, wrong backbone, not finite
+    ├── GateError               a version is not good enough to be promoted
     ├── CatalogError            the catalog cannot be reached, read or written
     │   └── SchemaError         its schema is older or newer than this program
+    ├── LeaseLostError          a worker's job has been taken over, or has ended
+    │   └── JobCancelledError   someone asked to cancel it
     ├── OverloadedError         the server's queue is full; carries when to try again
     └── NotReadyError           the server is starting or stopping: another one, or a later try, may answer
 
@@ -43,6 +47,10 @@ class UnknownSkillError(InputError):
     """No such skill, version or alias."""
 
 
+class UnknownJobError(InputError):
+    """No such training job."""
+
+
 class BackboneError(SoftspokenError):
     """The frozen model cannot be found, read or fetched."""
 
@@ -51,12 +59,24 @@ class SkillRefusedError(SoftspokenError):
     """A stored skill version cannot be served."""
 
 
+class GateError(SoftspokenError):
+    """A version is not good enough to be promoted."""
+
+
 class CatalogError(SoftspokenError):
     """The catalog cannot be reached, read or written."""
 
 
 class SchemaError(CatalogError):
     """The catalog's schema is older or newer than this program."""
+
+
+class LeaseLostError(SoftspokenError):
+    """A worker has no right to its job any more: it was taken over, or has ended."""
+
+
+class JobCancelledError(LeaseLostError):
+    """Someone asked to cancel the job."""
 
 
 class OverloadedError(SoftspokenError):

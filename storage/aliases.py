@@ -8,12 +8,11 @@ promotions back, and a promotion after a rollback forgets the version that was r
 
 from __future__ import annotations
 
-from datetime import datetime
-
 from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
-from storage.tables import AliasChange, AliasHistoryRow, SkillAliasRow
+from storage.change import Change
+from storage.tables import AliasChange, AliasHistoryRow, SkillAliasRow, SkillRow
 
 
 def aliases_of(session: Session, skill_id: int) -> dict[str, int]:
@@ -30,30 +29,47 @@ def aliases_by_version(session: Session, skill_id: int | None = None) -> dict[tu
     return aliases
 
 
-def move_alias(
-    session: Session, skill_id: int, alias: str, to: int, *, kind: AliasChange, at: datetime
-) -> None:
+def move_alias(change: Change, skill: SkillRow, alias: str, to: int, kind: AliasChange) -> None:
     """Let an alias, new or not, name version `to`, and record it."""
-    row = session.get(SkillAliasRow, (skill_id, alias))
-    if row is not None and row.version == to:
+    session = change.session
+    row = session.get(SkillAliasRow, (skill.id, alias))
+    before = None if row is None else row.version
+    if before == to:
         return
-    move = AliasHistoryRow(skill_id=skill_id, alias=alias, to_version=to, at=at, kind=str(kind))
     if row is None:
-        session.add(SkillAliasRow(skill_id=skill_id, alias=alias, version=to))
+        session.add(SkillAliasRow(skill_id=skill.id, alias=alias, version=to))
     else:
-        move.from_version, row.version = row.version, to
-    session.add(move)
+        row.version = to
+    _remember(change, skill, alias, before, to, kind)
     session.flush()
 
 
-def remove_aliases(session: Session, skill_id: int, at: datetime) -> None:
+def remove_aliases(change: Change, skill: SkillRow) -> None:
     """Remove all aliases of a skill, and record it."""
-    for row in session.scalars(_select_aliases(skill_id)).all():
-        kind = str(AliasChange.DELETE)
-        session.add(
-            AliasHistoryRow(skill_id=skill_id, alias=row.alias, from_version=row.version, at=at, kind=kind)
-        )
-        session.delete(row)
+    for row in change.session.scalars(_select_aliases(skill.id)).all():
+        _remember(change, skill, row.alias, row.version, None, AliasChange.DELETE)
+        change.session.delete(row)
+
+
+def restore_aliases(change: Change, skill: SkillRow) -> None:
+    """Give a skill the aliases back that its deletion removed."""
+    removed = select(AliasHistoryRow).where(
+        AliasHistoryRow.skill_id == skill.id,
+        AliasHistoryRow.kind == str(AliasChange.DELETE),
+        AliasHistoryRow.at == skill.deleted_at,
+    )
+    for row in change.session.scalars(removed).all():
+        if row.from_version is not None:
+            move_alias(change, skill, row.alias, row.from_version, AliasChange.PROMOTE)
+
+
+def _remember(
+    change: Change, skill: SkillRow, alias: str, before: int | None, to: int | None, kind: AliasChange
+) -> None:
+    move = AliasHistoryRow(skill_id=skill.id, alias=alias, at=change.at, kind=str(kind))
+    move.from_version, move.to_version = before, to
+    change.session.add(move)
+    change.record(str(kind), skill.name, alias=alias, from_version=before, to_version=to)
 
 
 def version_before(session: Session, skill_id: int, alias: str) -> int | None:

@@ -1,37 +1,47 @@
-"""The catalog: versioned skills in a SQL database.
-
-Every write is one transaction that first raises the catalog's revision. That row's lock also makes writers
-take turns, so that two publishers never get the same number.
-"""
+"""The catalog: versioned skills in a SQL database, and beside them jobs, exemplars and trials."""
 
 from __future__ import annotations
 
-import difflib
-import hashlib
-from collections.abc import Iterator
-from contextlib import contextmanager
-from datetime import UTC, datetime
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from datetime import timedelta
 
-from sqlalchemy import select, update
-from sqlalchemy.orm import Session
+from sqlalchemy import select
 
-from skills.errors import InputError, SkillRefusedError, UnknownSkillError
+from skills.errors import InputError
+from skills.job import Lease
 from skills.skill import LIVE, SkillDraft, SkillRef, SkillVersion, check_name
 from storage import schema
-from storage.aliases import aliases_of, move_alias, remove_aliases, version_before
+from storage.aliases import move_alias, remove_aliases, restore_aliases, version_before
+from storage.audit import AuditEntry, read_audit
+from storage.blobs import read_blob
+from storage.change import Change, changing
 from storage.database import Database
+from storage.exemplars import Exemplars
+from storage.job_rows import succeed
+from storage.jobs import JobQueue
+from storage.lookup import find_skill, find_version
+from storage.purge import GRACE, drop_deleted
 from storage.tables import (
     STATE_ID,
     AliasChange,
-    BlobRow,
     CatalogStateRow,
+    JobRow,
     SkillAliasRow,
     SkillRow,
     SkillVersionRow,
 )
-from storage.versions import add_version, check_json, read_version, read_versions, select_versions
+from storage.trials import Trials
+from storage.versions import (
+    add_version,
+    check_json,
+    read_tensors,
+    read_version,
+    read_versions,
+    select_versions,
+)
 
-_CLOSE_MATCHES = 3
+MAX_BY = 128  # characters of who did something
 
 
 class Catalog:
@@ -41,19 +51,23 @@ class Catalog:
         CatalogError: from every method; the database cannot be reached, read or written.
     """
 
-    def __init__(self, url: str) -> None:
-        """Name the database; nothing is connected or checked yet. `open` is the usual way."""
+    def __init__(self, url: str, *, by: str = "") -> None:
+        """Name the database, and who is at it; nothing is connected yet. `open` is the usual way."""
         self._database = Database(url)
+        self._by = by[:MAX_BY]
+        self.jobs = JobQueue(self._database, self._by)
+        self.exemplars = Exemplars(self._database, self._by)
+        self.trials = Trials(self._database, self._by)
 
     @classmethod
-    def open(cls, url: str) -> Catalog:
+    def open(cls, url: str, *, by: str = "") -> Catalog:
         """Connect and check the schema; a fresh SQLite file gets it here, whoever else opens it too.
 
         Raises:
             SchemaError: the schema is older or newer than this program.
             CatalogError: the database cannot be reached, read or made, or is not a catalog.
         """
-        catalog = cls(url)
+        catalog = cls(url, by=by)
         try:
             schema.prepare(catalog._database)
         except BaseException:
@@ -70,24 +84,32 @@ class Catalog:
         with self._database.read() as session:
             return session.scalars(select(CatalogStateRow.revision).filter_by(id=STATE_ID)).one()
 
-    def publish(self, draft: SkillDraft, *, alias: str | None = None) -> SkillVersion:
+    def publish(
+        self, draft: SkillDraft, *, alias: str | None = None, lease: Lease | None = None, reason: str = ""
+    ) -> SkillVersion:
         """Store a draft as its skill's next version and let `alias` name it; makes or revives the skill.
 
-        `head`, `metrics` and `provenance.config` hold JSON: a tuple in them comes back as a list.
+        With the lease of the job that trained it, the job ends in the same transaction; `reason` then tells
+        why the version was not promoted. `head`, `metrics` and `provenance.config` hold JSON: a tuple in them
+        comes back as a list.
 
         Raises:
             InputError: the skill has another kind, or a name or value cannot be stored.
+            LeaseLostError: another worker has the job, or it has ended.
         """
         check_name(draft.name)
         check_json(draft)
         if alias is not None:
             _check_alias(alias)
-        with self._write() as (session, now):
-            skill_id = _skill_to_publish(session, draft, now)
-            number = add_version(session, skill_id, draft, now)
+        with self._changing() as change:
+            skill = _skill_to_publish(change, draft)
+            number = add_version(change, skill, draft)
+            change.record("publish", skill.name, to_version=number)
+            if lease is not None:
+                succeed(change, lease, number, reason)
             if alias is not None:
-                move_alias(session, skill_id, alias, number, kind=AliasChange.PROMOTE, at=now)
-            return read_version(session, skill_id, number)
+                move_alias(change, skill, alias, number, AliasChange.PROMOTE)
+            return read_version(change.session, skill.id, number)
 
     def versions(self, name: str | None = None) -> list[SkillVersion]:
         """Return the versions of one skill, or of all, newest first; none for an unknown or deleted skill."""
@@ -118,7 +140,8 @@ class Catalog:
             SkillRefusedError: it was written by another program and cannot be read.
         """
         with self._database.read() as session:
-            return read_version(session, *_find(session, ref))
+            skill, number = find_version(session, ref)
+            return read_version(session, skill.id, number)
 
     def tensors(self, version: SkillVersion) -> bytes:
         """Return a version's safetensors file, checked.
@@ -127,16 +150,14 @@ class Catalog:
             SkillRefusedError: it is missing, or is not what was published.
         """
         with self._database.read() as session:
-            data = session.scalar(select(BlobRow.data).where(BlobRow.sha256 == version.sha256))
-        if data is None:
-            fault = f"{version.sha256} are missing in the catalog"
-        elif len(data) != version.bytes:
-            fault = f"have {len(data)} bytes instead of {version.bytes}"
-        elif (found := hashlib.sha256(data).hexdigest()) != version.sha256:
-            fault = f"are corrupt: their SHA-256 is {found} instead of {version.sha256}"
-        else:
-            return data
-        raise SkillRefusedError(f"tensors of {version} {fault}; publish it again, or promote another version")
+            return read_tensors(session, version)
+
+    def dataset(self, version: SkillVersion) -> bytes | None:
+        """Return the rows, as `TrainingData`, of the job that published a version; None without one."""
+        wanted = select(JobRow.dataset).where(JobRow.skill == version.name, JobRow.version == version.version)
+        with self._database.read() as session:
+            sha256 = session.scalar(wanted)
+            return None if sha256 is None else read_blob(session, sha256)
 
     def promote(self, ref: SkillRef, alias: str = LIVE) -> SkillVersion:
         """Let `alias` name a version and return it.
@@ -146,10 +167,10 @@ class Catalog:
             InputError: `alias` is not a valid name.
         """
         _check_alias(alias)
-        with self._write() as (session, now):
-            skill_id, number = _find(session, ref)
-            move_alias(session, skill_id, alias, number, kind=AliasChange.PROMOTE, at=now)
-            return read_version(session, skill_id, number)
+        with self._changing() as change:
+            skill, number = find_version(change.session, ref)
+            move_alias(change, skill, alias, number, AliasChange.PROMOTE)
+            return read_version(change.session, skill.id, number)
 
     def rollback(self, name: str, alias: str = LIVE) -> SkillVersion:
         """Let `alias` name the version that it named before (rule: `storage.aliases`) and return that.
@@ -158,34 +179,65 @@ class Catalog:
             UnknownSkillError: no such skill or alias.
             InputError: the alias named no other version before.
         """
-        with self._write() as (session, now):
-            skill_id, current = _find(session, SkillRef(name, alias))
-            number = version_before(session, skill_id, alias)
+        with self._changing() as change:
+            skill, current = find_version(change.session, SkillRef(name, alias))
+            number = version_before(change.session, skill.id, alias)
             if number is None:
                 raise InputError(
                     f"alias {alias!r} of skill {name!r} cannot be rolled back: it named no version before "
                     f"{current}; promote the version that it shall name",
                     field="alias",
                 )
-            move_alias(session, skill_id, alias, number, kind=AliasChange.ROLLBACK, at=now)
-            return read_version(session, skill_id, number)
+            move_alias(change, skill, alias, number, AliasChange.ROLLBACK)
+            return read_version(change.session, skill.id, number)
 
     def delete(self, name: str) -> None:
-        """Take a skill and its aliases out of all lists; its name and version numbers stay taken.
+        """Take a skill and its aliases out of all lists; `restore` brings them back until `purge`.
 
         Raises:
             UnknownSkillError: no such skill.
         """
-        with self._write() as (session, now):
-            skill = _find_skill(session, name)
-            remove_aliases(session, skill.id, now)
-            skill.deleted_at = now
+        with self._changing() as change:
+            skill = find_skill(change.session, name)
+            remove_aliases(change, skill)
+            skill.deleted_at = change.at
 
-    @contextmanager
-    def _write(self) -> Iterator[tuple[Session, datetime]]:
-        with self._database.write() as session:
-            session.execute(update(CatalogStateRow).values(revision=CatalogStateRow.revision + 1))
-            yield session, datetime.now(UTC)
+    def restore(self, name: str) -> list[SkillVersion]:
+        """Bring a deleted skill back with the aliases that it had, and return its versions.
+
+        Raises:
+            InputError: it is not deleted, or its versions are purged.
+            UnknownSkillError: there never was such a skill.
+        """
+        with self._changing() as change:
+            session = change.session
+            skill = session.scalar(select(SkillRow).where(SkillRow.name == check_name(name)))
+            if skill is None or skill.deleted_at is None:
+                find_skill(session, name)
+                raise InputError(f"skill {name!r} is not deleted: nothing to restore", field="name")
+            if session.get(SkillVersionRow, (skill.id, skill.last_version)) is None:
+                raise InputError(f"skill {name!r} is purged: train it again, or import it", field="name")
+            restore_aliases(change, skill)
+            skill.deleted_at = None
+            change.record("restore", name)
+            session.flush()
+            return read_versions(session, select_versions().where(SkillRow.name == name))
+
+    def purge(self, older_than: timedelta = GRACE) -> int:
+        """Drop for good what was deleted so long ago, and blobs that nothing needs; returns the versions.
+
+        The names of the skills, their version numbers, and the audit log stay.
+        """
+        with self._changing() as change:
+            return drop_deleted(change, older_than)
+
+    def audit(self, skill: str | None = None, *, limit: int = 100) -> Sequence[AuditEntry]:
+        """Return who did what, of one skill or of all, newest first."""
+        with self._database.read() as session:
+            return read_audit(session, skill, limit)
+
+    def _changing(self) -> AbstractContextManager[Change]:
+        return changing(self._database, self._by)
 
 
 def _check_alias(alias: str) -> None:
@@ -194,66 +246,16 @@ def _check_alias(alias: str) -> None:
         raise InputError(f"alias {alias!r} would be read as a version: use a letter in it", field="alias")
 
 
-def _skill_to_publish(session: Session, draft: SkillDraft, now: datetime) -> int:
-    skill = session.scalar(select(SkillRow).where(SkillRow.name == draft.name))
+def _skill_to_publish(change: Change, draft: SkillDraft) -> SkillRow:
+    skill = change.session.scalar(select(SkillRow).where(SkillRow.name == draft.name))
     if skill is None:
-        skill = SkillRow(name=draft.name, kind=str(draft.kind), created_at=now)
-        session.add(skill)
+        skill = SkillRow(name=draft.name, kind=str(draft.kind), created_at=change.at, last_version=0)
+        change.session.add(skill)
     elif skill.kind != draft.kind:
         raise InputError(
             f"skill {draft.name!r} is of kind {skill.kind!r}, not {str(draft.kind)!r}: use another name",
             field="kind",
         )
     skill.deleted_at = None
-    session.flush()
-    return skill.id
-
-
-def _find_skill(session: Session, name: str) -> SkillRow:
-    check_name(name)
-    skill = session.scalar(select(SkillRow).where(SkillRow.name == name))
-    if skill is not None and skill.deleted_at is None:
-        return skill
-    if skill is not None:
-        when = f"{skill.deleted_at:%Y-%m-%d %H:%M} UTC"
-        raise UnknownSkillError(
-            f"skill {name!r} was deleted at {when}: publish to it to revive it", field="name"
-        )
-    alive = select(SkillRow.name).where(SkillRow.deleted_at.is_(None)).order_by(SkillRow.name)
-    names = list(session.scalars(alive))
-    close = difflib.get_close_matches(name, names, n=_CLOSE_MATCHES) or names
-    there = f"there are {_listed(close)}" if close else "the catalog is empty: publish a skill first"
-    raise UnknownSkillError(f"no skill {name!r}; {there}", field="name")
-
-
-def _find(session: Session, ref: SkillRef) -> tuple[int, int]:
-    """Return the skill's id and the version's number."""
-    skill = _find_skill(session, ref.name)
-    aliases = aliases_of(session, skill.id)
-    numbers = list(
-        session.scalars(
-            select(SkillVersionRow.number)
-            .where(SkillVersionRow.skill_id == skill.id)
-            .order_by(SkillVersionRow.number.desc())
-        )
-    )
-    if isinstance(ref.selector, int):
-        if ref.selector in numbers:
-            return skill.id, ref.selector
-        raise UnknownSkillError(
-            f"skill {ref.name!r} has no version {ref.selector}; there are {_listed(numbers)}", field="version"
-        )
-    if ref.selector in aliases:
-        return skill.id, aliases[ref.selector]
-    there = f"there are {_listed(list(aliases))}" if aliases else "it has none"
-    raise UnknownSkillError(
-        f"skill {ref.name!r} has no alias {ref.selector!r}; {there}; its versions are {_listed(numbers)}: "
-        "promote one of them",
-        field="version",
-    )
-
-
-def _listed(items: list[str] | list[int]) -> str:
-    most = 10  # enough to choose from, short enough to read
-    shown = ", ".join(str(item) for item in items[:most])
-    return f"{shown} and {len(items) - most} more" if len(items) > most else shown
+    change.session.flush()
+    return skill

@@ -10,6 +10,7 @@ import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
 
@@ -77,6 +78,13 @@ class Database:
         """One transaction; commits at the end, rolls back on any error."""
         with self._translated(), Session(self._writing) as session, session.begin():
             yield session
+
+    def now(self, session: Session) -> datetime:
+        """Return the time; on a server its own, so that machines whose clocks differ agree on leases."""
+        if self.is_sqlite:
+            return datetime.now(UTC)
+        found: datetime = session.execute(select(func.clock_timestamp())).scalar_one()
+        return found.astimezone(UTC)
 
     @contextmanager
     def migrate(self) -> Iterator[Connection]:

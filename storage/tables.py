@@ -17,7 +17,9 @@ from sqlalchemy import (
     LargeBinary,
     MetaData,
     String,
+    Text,
     TypeDecorator,
+    UniqueConstraint,
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
@@ -76,15 +78,25 @@ class SkillRow(Base):
     kind: Mapped[str] = mapped_column(String(16))
     created_at: Mapped[datetime]
     deleted_at: Mapped[datetime | None]
+    last_version: Mapped[int] = mapped_column(default=0, server_default="0")  # highest number ever given
 
 
 class BlobRow(Base):
-    """A safetensors file, stored once however many versions have it."""
+    """Bytes, stored once however many rows refer to them: tensors, data sets, checkpoints."""
 
     __tablename__ = "blobs"
 
     sha256: Mapped[str] = mapped_column(String(64), primary_key=True)
     size: Mapped[int]  # bytes
+
+
+class BlobChunkRow(Base):
+    """A part of a blob, in the order of `position`; none is larger than `storage.blobs.CHUNK`."""
+
+    __tablename__ = "blob_chunks"
+
+    sha256: Mapped[str] = mapped_column(ForeignKey("blobs.sha256", ondelete="CASCADE"), primary_key=True)
+    position: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     data: Mapped[bytes] = mapped_column(LargeBinary)
 
 
@@ -134,6 +146,80 @@ class AliasHistoryRow(Base):
     kind: Mapped[str] = mapped_column(String(16))
 
     __table_args__ = (Index(None, "skill_id", "alias"),)
+
+
+class ExemplarRow(Base):
+    """An utterance with its right intent, which counts before the next training."""
+
+    __tablename__ = "exemplars"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    skill_id: Mapped[int] = mapped_column(ForeignKey("skills.id"))
+    text: Mapped[str] = mapped_column(Text)
+    intent: Mapped[str] = mapped_column(Text)
+    at: Mapped[datetime]
+    by: Mapped[str] = mapped_column(String(128))
+
+    __table_args__ = (UniqueConstraint("skill_id", "text"),)
+
+
+class TrafficRow(Base):
+    """The trial of a skill's candidate; no row, no trial."""
+
+    __tablename__ = "skill_traffic"
+
+    skill_id: Mapped[int] = mapped_column(ForeignKey("skills.id"), primary_key=True, autoincrement=False)
+    canary: Mapped[float]
+    shadow: Mapped[float]
+
+
+class JobRow(Base):
+    """A training job; `token` is raised by every claim, so that a worker that lost its lease is known."""
+
+    __tablename__ = "jobs"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    skill: Mapped[str] = mapped_column(String(64))
+    request: Mapped[dict[str, Any]]
+    dataset: Mapped[str] = mapped_column(ForeignKey("blobs.sha256"))
+    idempotency_key: Mapped[str | None] = mapped_column(String(64), unique=True)
+    state: Mapped[str] = mapped_column(String(16))
+    priority: Mapped[int]
+    attempts: Mapped[int] = mapped_column(default=0)
+    max_attempts: Mapped[int]
+    not_before: Mapped[datetime]
+    is_cancel_requested: Mapped[bool] = mapped_column(default=False)
+    token: Mapped[int] = mapped_column(default=0)
+    worker: Mapped[str] = mapped_column(String(128), default="")
+    lease_until: Mapped[datetime | None]
+    progress: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    checkpoint: Mapped[str | None] = mapped_column(ForeignKey("blobs.sha256"))
+    reason: Mapped[str] = mapped_column(Text, default="")
+    version: Mapped[int | None]
+    submitted_by: Mapped[str] = mapped_column(String(128))
+    submitted_at: Mapped[datetime]
+    started_at: Mapped[datetime | None]
+    finished_at: Mapped[datetime | None]
+
+    __table_args__ = (Index(None, "state", "priority", "id"),)
+
+
+class AuditRow(Base):
+    """Who did what to which skill, and when; never updated, never deleted."""
+
+    __tablename__ = "audit_log"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    at: Mapped[datetime]
+    by: Mapped[str] = mapped_column(String(128))
+    action: Mapped[str] = mapped_column(String(16))
+    skill: Mapped[str] = mapped_column(String(64))
+    alias: Mapped[str] = mapped_column(String(64), default="")
+    from_version: Mapped[int | None]
+    to_version: Mapped[int | None]
+    detail: Mapped[str] = mapped_column(Text, default="")
+
+    __table_args__ = (Index(None, "skill", "id"),)
 
 
 class CatalogStateRow(Base):

@@ -6,7 +6,6 @@ import hashlib
 import json
 import logging
 from dataclasses import asdict
-from datetime import datetime
 from typing import Any, TypeAlias
 
 from sqlalchemy import Row, Select, func, select
@@ -15,6 +14,8 @@ from sqlalchemy.orm import Session
 from skills.errors import InputError, SkillRefusedError
 from skills.skill import Calibration, Method, Provenance, SkillDraft, SkillKind, SkillVersion
 from storage.aliases import aliases_by_version
+from storage.blobs import add_blob, read_blob
+from storage.change import Change
 from storage.tables import BlobRow, SkillRow, SkillVersionRow
 
 VersionSelect: TypeAlias = Select[SkillVersionRow, str, str, int]
@@ -54,14 +55,31 @@ def read_version(session: Session, skill_id: int, number: int) -> SkillVersion:
     return _from_row(session.execute(wanted).one(), aliases_by_version(session, skill_id))
 
 
-def add_version(session: Session, skill_id: int, draft: SkillDraft, at: datetime) -> int:
+def read_tensors(session: Session, version: SkillVersion) -> bytes:
+    """Return a version's safetensors file, checked.
+
+    Raises:
+        SkillRefusedError: it is missing, or is not what was published.
+    """
+    data = read_blob(session, version.sha256)
+    if data is None:
+        fault = f"{version.sha256} are missing in the catalog"
+    elif len(data) != version.bytes:
+        fault = f"have {len(data)} bytes instead of {version.bytes}"
+    elif (found := hashlib.sha256(data).hexdigest()) != version.sha256:
+        fault = f"are corrupt: their SHA-256 is {found} instead of {version.sha256}"
+    else:
+        return data
+    raise SkillRefusedError(f"tensors of {version} {fault}; publish it again, or promote another version")
+
+
+def add_version(change: Change, skill: SkillRow, draft: SkillDraft) -> int:
     """Store a draft as the skill's next version and return its number."""
-    highest = session.scalar(
-        select(func.max(SkillVersionRow.number)).where(SkillVersionRow.skill_id == skill_id)
-    )
+    session = change.session
+    skill.last_version += 1
     row = SkillVersionRow(
-        skill_id=skill_id,
-        number=(highest or 0) + 1,
+        skill_id=skill.id,
+        number=skill.last_version,
         method=str(draft.method),
         labels=list(draft.labels),
         backbone=draft.backbone,
@@ -69,8 +87,8 @@ def add_version(session: Session, skill_id: int, draft: SkillDraft, at: datetime
         calibration=asdict(draft.calibration),
         metrics=draft.metrics,
         provenance=asdict(draft.provenance),
-        sha256=_add_blob(session, draft.tensors),
-        created_at=at,
+        sha256=add_blob(session, draft.tensors),
+        created_at=change.at,
     )
     session.add(row)
     session.flush()
@@ -100,17 +118,6 @@ def check_json(draft: SkillDraft) -> None:
                 "use strings, finite numbers, lists and dictionaries, and leave out what is not a number",
                 field=field,
             ) from error
-
-
-def _add_blob(session: Session, data: bytes) -> str:
-    sha256 = hashlib.sha256(data).hexdigest()
-    stored = session.get(BlobRow, sha256)
-    if stored is None:
-        session.add(BlobRow(sha256=sha256, size=len(data), data=data))
-    elif stored.data != data:  # it was corrupted: publishing it again repairs it
-        stored.data, stored.size = data, len(data)
-    session.flush()
-    return sha256
 
 
 def _from_row(

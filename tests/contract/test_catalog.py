@@ -161,9 +161,9 @@ class TestLists:
         event.listen(Engine, "before_cursor_execute", record)
         try:
             assert catalog.versions() == catalog.aliased() == [catalog.get(SkillRef("banking"))]
-            assert not [sql for sql in statements if "blobs.data" in sql]
+            assert not [sql for sql in statements if "blob_chunks.data" in sql]
             catalog.tensors(published)
-            assert len([sql for sql in statements if "blobs.data" in sql]) == 1
+            assert len([sql for sql in statements if "blob_chunks.data" in sql]) == 1
         finally:
             event.remove(Engine, "before_cursor_execute", record)
 
@@ -217,7 +217,7 @@ class TestDelete:
         catalog.delete("banking")
         assert catalog.versions() == catalog.aliased() == [kept]
         assert catalog.versions("banking") == []
-        with pytest.raises(UnknownSkillError, match=r"'banking' was deleted at .* UTC: publish to it"):
+        with pytest.raises(UnknownSkillError, match=r"'banking' was deleted at .* UTC: restore it"):
             catalog.get(SkillRef("banking", 1))
         with pytest.raises(UnknownSkillError, match=r"no skill 'bankin'; there are travel$"):
             catalog.get(SkillRef("bankin"))

@@ -40,7 +40,7 @@ def test_damaged_blob(
     damaged = catalog.publish(make_draft("banking"), alias="live")
     sound = catalog.publish(make_draft("travel"), alias="live")
     data = damage(catalog.tensors(damaged))
-    execute("UPDATE blobs SET data = :data WHERE sha256 = :sha256", data=data, sha256=damaged.sha256)
+    execute("UPDATE blob_chunks SET data = :data WHERE sha256 = :sha256", data=data, sha256=damaged.sha256)
     with pytest.raises(SkillRefusedError, match=message):
         catalog.tensors(damaged)
     assert catalog.tensors(sound) == make_draft("travel").tensors
@@ -51,7 +51,8 @@ def test_publishing_the_same_tensors_repairs_them(
     catalog: Catalog, make_draft: MakeDraft, execute: Execute
 ) -> None:
     damaged = catalog.publish(make_draft())
-    execute("UPDATE blobs SET data = :data, size = 1", data=b"?")
+    execute("UPDATE blob_chunks SET data = :data", data=b"?")
+    execute("UPDATE blobs SET size = 1")
     repaired = catalog.publish(make_draft())
     assert catalog.tensors(damaged) == catalog.tensors(repaired) == make_draft().tensors
 

@@ -1,0 +1,134 @@
+"""Jobs as rows: how they are made, taken, put back and ended. The queue's transactions call these."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from sqlalchemy import func, or_, select
+from sqlalchemy.orm import Session
+
+from skills.errors import LeaseLostError, UnknownJobError
+from skills.job import Job, JobProgress, JobRequest, JobState, Lease
+from storage.blobs import add_blob, drop_blob
+from storage.change import Change
+from storage.tables import JobRow
+
+MAX_ATTEMPTS = 3
+
+
+def held(session: Session, lease: Lease) -> JobRow:
+    """Return the locked row of a job that the lease still holds.
+
+    Raises:
+        LeaseLostError: it does not.
+    """
+    row = find_job(session, lease.job.id, lock=True)
+    if row.state != JobState.RUNNING or row.token != lease.token:
+        whose = f"{row.worker} has it" if row.state == JobState.RUNNING else f"it is {row.state}"
+        raise LeaseLostError(f"job {row.id} is not of {lease.job.worker} any more: {whose}")
+    return row
+
+
+def succeed(change: Change, lease: Lease, version: int, reason: str) -> None:
+    """End a job in the transaction that publishes its version; `reason` says why it was not promoted.
+
+    Raises:
+        LeaseLostError: another worker has the job, or it has ended: nothing may be published.
+    """
+    row = held(change.session, lease)
+    row.version = version
+    end(change.session, row, JobState.SUCCEEDED, change.at, reason=reason)
+
+
+def new_row(session: Session, request: JobRequest, data: bytes, now: datetime, by: str) -> JobRow:
+    """Add a queued job and its rows."""
+    row = JobRow(
+        skill=request.skill,
+        request=request.as_dict(),
+        dataset=add_blob(session, data),
+        state=str(JobState.QUEUED),
+        priority=0,
+        attempts=0,
+        max_attempts=MAX_ATTEMPTS,
+        not_before=now,
+        token=0,
+        submitted_by=by,
+        submitted_at=now,
+    )
+    session.add(row)
+    return row
+
+
+def take(row: JobRow, worker: str, now: datetime, lease_seconds: float) -> None:
+    """Give a job to a worker."""
+    row.state, row.worker, row.reason = str(JobState.RUNNING), worker, ""
+    row.token += 1
+    row.attempts += 1
+    row.lease_until = now + timedelta(seconds=lease_seconds)
+    row.started_at = row.started_at or now
+
+
+def put_back(row: JobRow, reason: str, not_before: datetime) -> None:
+    """Queue a job again."""
+    row.state, row.reason = str(JobState.QUEUED), reason
+    row.not_before, row.lease_until = not_before, None
+
+
+def end(session: Session, row: JobRow, state: JobState, now: datetime, *, reason: str) -> None:
+    """End a job; what failed keeps its checkpoint, for a retry."""
+    row.state, row.reason = str(state), reason
+    row.lease_until, row.finished_at = None, now
+    if state is JobState.SUCCEEDED and row.checkpoint is not None:
+        checkpoint, row.checkpoint = row.checkpoint, None
+        session.flush()
+        drop_blob(session, checkpoint)
+
+
+def give_up_lost(session: Session, now: datetime) -> None:
+    """End the jobs whose worker is gone and that are cancelled or have no attempt left."""
+    lost = select(JobRow).where(JobRow.state == str(JobState.RUNNING), JobRow.lease_until < now)
+    ended = or_(JobRow.attempts >= JobRow.max_attempts, JobRow.is_cancel_requested)
+    for row in session.scalars(lost.where(ended).with_for_update(skip_locked=True)):
+        if row.is_cancel_requested:
+            end(session, row, JobState.CANCELLED, now, reason=f"cancelled; {row.worker} was gone")
+        else:
+            times = f"{row.attempts} attempts" if row.attempts > 1 else "the only attempt"
+            reason = f"{row.worker} stopped without a word in {times}; was it killed, or out of memory?"
+            end(session, row, JobState.FAILED, now, reason=reason)
+
+
+def find_job(session: Session, job_id: int, *, lock: bool = False) -> JobRow:
+    """Return the row of a job.
+
+    Raises:
+        UnknownJobError: there is none.
+    """
+    wanted = select(JobRow).where(JobRow.id == job_id)
+    row = session.scalar(wanted.with_for_update() if lock else wanted)
+    if row is None:
+        newest = session.scalar(select(func.max(JobRow.id)))
+        there = "there are none" if newest is None else f"the newest is {newest}"
+        raise UnknownJobError(f"no job {job_id}; {there}", field="job")
+    return row
+
+
+def read_job(row: JobRow) -> Job:
+    """Return a row as the domain has it."""
+    return Job(
+        id=row.id,
+        request=JobRequest.from_dict(row.request),
+        dataset=row.dataset,
+        state=JobState(row.state),
+        priority=row.priority,
+        attempts=row.attempts,
+        max_attempts=row.max_attempts,
+        progress=JobProgress(**row.progress) if row.progress else JobProgress(),
+        reason=row.reason,
+        worker=row.worker,
+        version=row.version,
+        submitted_by=row.submitted_by,
+        submitted_at=row.submitted_at,
+        started_at=row.started_at,
+        finished_at=row.finished_at,
+        is_cancel_requested=row.is_cancel_requested,
+    )
