@@ -5,10 +5,9 @@ Torch is imported when a training begins: what is wrong with the data is said at
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from skills.correction import CorrectedSentence
 from skills.correction_dataset import build_corrections
@@ -23,11 +22,24 @@ from skills.utterance import Utterance
 if TYPE_CHECKING:
     from nlu.backbone import Backbone
     from nlu.compute import Compute
+    from training.checkpoint import Checkpoint
     from training.config import CorrectionConfig, SlotConfig, TrainingConfig, TuningConfig
     from training.trained import OnProgress, Trained
 
 Utterances = tuple[Utterance, ...]
 Sentences = tuple[CorrectedSentence, ...]
+
+
+class Train(Protocol):
+    """Runs a training; with a checkpoint, from where it was interrupted."""
+
+    def __call__(
+        self,
+        backbone: Backbone,
+        compute: Compute,
+        on_progress: OnProgress,
+        checkpoint: Checkpoint | None = None,
+    ) -> Trained[Any]: ...
 
 
 @dataclass(frozen=True)
@@ -43,7 +55,7 @@ class Prepared:
 
     summary: str
     warnings: tuple[str, ...]
-    train: Callable[[Backbone, Compute, OnProgress], Trained[Any]]
+    train: Train
     precision: str = "float32"
 
 
@@ -75,13 +87,22 @@ def _intents(name: str, data: TrainingData, config: TuningConfig, peft: Path | N
             field="dev",
         )
 
-    def run(backbone: Backbone, compute: Compute, on_progress: OnProgress) -> Trained[Any]:
+    def train(
+        backbone: Backbone, compute: Compute, on_progress: OnProgress, checkpoint: Checkpoint | None = None
+    ) -> Trained[Any]:
         from training.peft import import_peft
         from training.trainer import train_intents
 
         start = None if peft is None else import_peft(peft, backbone.shape)
         return train_intents(
-            name, dataset, backbone, config, start=start, refit=_refit(data), on_progress=on_progress
+            name,
+            dataset,
+            backbone,
+            config,
+            start=start,
+            refit=_refit(data),
+            on_progress=on_progress,
+            checkpoint=checkpoint,
         )
 
     oos = len(dataset.train_oos) + len(dataset.dev_oos)
@@ -89,7 +110,7 @@ def _intents(name: str, data: TrainingData, config: TuningConfig, peft: Path | N
         f"{len(dataset.train):,} rows of {len(dataset.labels)} intents, {len(dataset.dev):,} held out, "
         f"{oos:,} out of scope ({OUT_OF_SCOPE_LABEL})"
     )
-    return Prepared(summary, tuple(report.warnings()), run)
+    return Prepared(summary, tuple(report.warnings()), train)
 
 
 def _slots(name: str, data: TrainingData, config: SlotConfig) -> Prepared:
@@ -103,7 +124,9 @@ def _slots(name: str, data: TrainingData, config: SlotConfig) -> Prepared:
     )
     schema = schema_from_data(dataset.train, data.phrases, data.slot_types)
 
-    def run(backbone: Backbone, compute: Compute, on_progress: OnProgress) -> Trained[Any]:
+    def train(
+        backbone: Backbone, compute: Compute, on_progress: OnProgress, checkpoint: Checkpoint | None = None
+    ) -> Trained[Any]:
         from training.slot_trainer import train_slots
 
         return train_slots(
@@ -115,13 +138,14 @@ def _slots(name: str, data: TrainingData, config: SlotConfig) -> Prepared:
             compute,
             refit=_refit(data),
             on_progress=on_progress,
+            checkpoint=checkpoint,
         )
 
     intents = f"{len(dataset.intents)} intents and " if joint else ""
     summary = (
         f"{len(dataset.train):,} rows of {intents}{len(dataset.labels)} slots, {len(dataset.dev):,} held out"
     )
-    return Prepared(summary, tuple(report.warnings()), run, config.precision)
+    return Prepared(summary, tuple(report.warnings()), train, config.precision)
 
 
 def _corrections(name: str, data: TrainingData, config: CorrectionConfig) -> Prepared:
@@ -129,14 +153,18 @@ def _corrections(name: str, data: TrainingData, config: CorrectionConfig) -> Pre
     share = config.held_out_share(len(rows))
     dataset, warnings = build_corrections(rows, dev, dev_share=share, seed=config.seed)
 
-    def run(backbone: Backbone, compute: Compute, on_progress: OnProgress) -> Trained[Any]:
+    def train(
+        backbone: Backbone, compute: Compute, on_progress: OnProgress, checkpoint: Checkpoint | None = None
+    ) -> Trained[Any]:
         from training.correction_trainer import train_corrections
 
-        return train_corrections(name, dataset, backbone, config, compute, on_progress=on_progress)
+        return train_corrections(
+            name, dataset, backbone, config, compute, on_progress=on_progress, checkpoint=checkpoint
+        )
 
     wrong = sum(not row.is_right for row in dataset.train)
     summary = f"{len(dataset.train):,} sentences, {wrong:,} of them wrong, {len(dataset.dev):,} held out"
-    return Prepared(summary, tuple(warnings), run, config.precision)
+    return Prepared(summary, tuple(warnings), train, config.precision)
 
 
 def _refit(data: TrainingData) -> bool | None:

@@ -16,6 +16,7 @@ from skills.resolution import SlotType, ValueKind
 from skills.skill import OUT_OF_SCOPE_LABEL, SkillDraft, SkillKind
 from skills.training_data import TrainingData
 from skills.utterance import Entity, Utterance
+from training.checkpoint import Checkpoint
 from training.config import CONFIGS, TrainingConfig
 from training.recipes import prepare
 
@@ -83,6 +84,19 @@ def test_rows_that_are_called_held_out_are_never_learned(backbone: Backbone, kin
     ]
 
     assert [each.refitted for each in trained] == [True, False]
+
+
+@pytest.mark.parametrize("kind", SkillKind)
+def test_an_interrupted_training_goes_on_in_another_process(backbone: Backbone, kind: SkillKind) -> None:
+    prepared = prepare("trip", data(kind), config(kind))
+    kept: list[bytes] = []
+    steps: list[str] = []
+
+    first = prepared.train(backbone, FLOAT32, lambda *_: None, Checkpoint(None, kept.append, seconds=0))
+    second = prepared.train(backbone, FLOAT32, lambda run, _: steps.append(run), Checkpoint(kept[-1]))
+
+    assert steps == []
+    assert bare(first.draft) == bare(second.draft)
 
 
 def test_what_is_doubtful_about_stored_data_is_said_with_its_line() -> None:
