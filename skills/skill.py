@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import dataclass, field, fields
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
@@ -12,6 +12,7 @@ from skills.errors import InputError
 
 NAME = re.compile(r"[a-z0-9](?:[a-z0-9_.-]{0,62}[a-z0-9])?")
 OUT_OF_SCOPE_LABEL = "__oos__"  # marks out-of-scope rows in data files; never an answer
+GRACE = timedelta(days=7)  # in which a deleted skill can be restored
 LIVE = "live"  # the alias that is served when a request names no version
 
 
@@ -113,6 +114,12 @@ class SkillDraft:
     metrics: dict[str, float]
     provenance: Provenance
     tensors: bytes = field(repr=False)
+
+    @classmethod
+    def of(cls, version: SkillVersion, tensors: bytes) -> SkillDraft:
+        """Return what publishes a stored version again."""
+        described = {each.name for each in fields(cls)} - {"tensors"}
+        return cls(**{name: getattr(version, name) for name in described}, tensors=tensors)
 
 
 @dataclass(frozen=True)

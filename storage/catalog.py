@@ -10,7 +10,7 @@ from sqlalchemy import select
 
 from skills.errors import InputError
 from skills.job import Lease
-from skills.skill import LIVE, SkillDraft, SkillRef, SkillVersion, check_name
+from skills.skill import GRACE, LIVE, SkillDraft, SkillRef, SkillVersion, check_name
 from storage import schema
 from storage.aliases import move_alias, remove_aliases, restore_aliases, version_before
 from storage.audit import AuditEntry, read_audit
@@ -21,7 +21,7 @@ from storage.exemplars import Exemplars
 from storage.job_rows import succeed
 from storage.jobs import JobQueue
 from storage.lookup import find_skill, find_version
-from storage.purge import GRACE, drop_deleted
+from storage.purge import drop_deleted
 from storage.tables import (
     STATE_ID,
     AliasChange,
@@ -100,7 +100,7 @@ class Catalog:
         check_name(draft.name)
         check_json(draft)
         if alias is not None:
-            _check_alias(alias)
+            check_alias(alias)
         with self._changing() as change:
             skill = _skill_to_publish(change, draft)
             number = add_version(change, skill, draft)
@@ -159,20 +159,20 @@ class Catalog:
             sha256 = session.scalar(wanted)
             return None if sha256 is None else read_blob(session, sha256)
 
-    def promote(self, ref: SkillRef, alias: str = LIVE) -> SkillVersion:
-        """Let `alias` name a version and return it.
+    def promote(self, ref: SkillRef, alias: str = LIVE, *, by: str = "") -> SkillVersion:
+        """Let `alias` name a version and return it; `by` is for the audit log if not the catalog's own.
 
         Raises:
             UnknownSkillError: no such skill, version or alias.
             InputError: `alias` is not a valid name.
         """
-        _check_alias(alias)
+        check_alias(alias)
         with self._changing() as change:
             skill, number = find_version(change.session, ref)
             move_alias(change, skill, alias, number, AliasChange.PROMOTE)
             return read_version(change.session, skill.id, number)
 
-    def rollback(self, name: str, alias: str = LIVE) -> SkillVersion:
+    def rollback(self, name: str, alias: str = LIVE, *, by: str = "") -> SkillVersion:
         """Let `alias` name the version that it named before (rule: `storage.aliases`) and return that.
 
         Raises:
@@ -236,11 +236,11 @@ class Catalog:
         with self._database.read() as session:
             return read_audit(session, skill, limit)
 
-    def _changing(self) -> AbstractContextManager[Change]:
-        return changing(self._database, self._by)
+    def _changing(self, by: str = "") -> AbstractContextManager[Change]:
+        return changing(self._database, by[:MAX_BY] or self._by)
 
 
-def _check_alias(alias: str) -> None:
+def check_alias(alias: str) -> None:
     check_name(alias, what="alias")
     if alias.isdigit():
         raise InputError(f"alias {alias!r} would be read as a version: use a letter in it", field="alias")

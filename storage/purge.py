@@ -10,8 +10,6 @@ from storage.blobs import drop_unreferenced
 from storage.change import Change
 from storage.tables import AliasHistoryRow, ExemplarRow, JobRow, SkillRow, SkillVersionRow, TrafficRow
 
-GRACE = timedelta(days=7)  # in which a deleted skill can be restored
-
 
 def drop_deleted(change: Change, older_than: timedelta) -> int:
     """Drop the versions of skills deleted so long ago, and blobs without use; returns how many versions."""

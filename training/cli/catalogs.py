@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import getpass
+import os
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +13,7 @@ from skills.errors import CatalogError
 if TYPE_CHECKING:
     from nlu.backbone import Backbone
     from nlu.loaded import LoadedSkill
-    from skills.skill import SkillRef
+    from skills.skill import SkillRef, SkillVersion
     from storage.catalog import Catalog
 
 
@@ -31,11 +33,19 @@ def open_catalog(url: str, *, create: bool = False) -> Iterator[Catalog]:
         raise CatalogError(
             f"there is no catalog {url}: train a skill to make it, or name another one with --catalog"
         )
-    catalog = Catalog.open(url)
+    catalog = Catalog.open(url, by=_user())
     try:
         yield catalog
     finally:
         catalog.close()
+
+
+def _user() -> str:
+    """Return who runs this command, for the audit log."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container's user may have no name
+        return f"user {os.getuid()}"
 
 
 def load_version(ref: SkillRef, options: dict[str, Any]) -> tuple[LoadedSkill, Backbone]:
@@ -45,18 +55,35 @@ def load_version(ref: SkillRef, options: dict[str, Any]) -> tuple[LoadedSkill, B
         UnknownSkillError: there is no such version.
         SkillRefusedError: it is damaged or belongs to another backbone.
     """
+    [skill], backbone = load_versions([ref], options)
+    return skill, backbone
+
+
+def load_versions(
+    refs: Sequence[SkillRef], options: dict[str, Any]
+) -> tuple[tuple[LoadedSkill, ...], Backbone]:
+    """Return stored versions ready to answer, and the one backbone; the rest as `load_version`."""
     from nlu.backbone import Backbone
-    from nlu.loaded import load_skill
 
     with open_catalog(options["catalog"]) as catalog:
-        version = catalog.get(ref)
-        tensors = catalog.tensors(version)
+        versions = [catalog.get(ref) for ref in refs]
+        stored = [(version, catalog.tensors(version)) for version in versions]
     backbone = Backbone.load(options["backbone"], cache=options["cache_dir"])
-    skill = load_skill(
+    return tuple(load_on(backbone, *each) for each in stored), backbone
+
+
+def load_on(backbone: Backbone, version: SkillVersion, tensors: bytes) -> LoadedSkill:
+    """Return a version ready to answer.
+
+    Raises:
+        SkillRefusedError: it is damaged or belongs to another backbone.
+    """
+    from nlu.loaded import load_skill
+
+    return load_skill(
         version,
         tensors,
         fingerprint=backbone.fingerprint,
         shape=backbone.shape,
         decoder=backbone.decoder_shape,
     )
-    return skill, backbone

@@ -1,16 +1,20 @@
-"""`softspoken db`: the catalog's schema."""
+"""`softspoken db`: the catalog as a database."""
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import click
 
-from training.cli.options import catalog_option, json_option
+from skills.skill import GRACE
+from training.cli.catalogs import open_catalog
+from training.cli.options import catalog_option, json_option, setting
 from training.cli.output import print_json
 
 
 @click.group()
 def db() -> None:
-    """Look at and upgrade the catalog's schema."""
+    """Look after the catalog: its schema, and what was deleted."""
 
 
 @db.command()
@@ -37,6 +41,16 @@ def status(catalog: str, json: bool) -> None:
         click.echo(f"up to date: schema {found.current}")
     else:
         click.echo(f"schema {found.current or 'none'}, needed is {found.head}: run softspoken db upgrade")
+
+
+@db.command()
+@setting("--days", type=click.IntRange(0), default=GRACE.days, show_default=True, help="Since the deletion.")
+@catalog_option
+def purge(catalog: str, days: int) -> None:
+    """Drop for good the versions of skills that were deleted long enough ago."""
+    with open_catalog(catalog) as opened:
+        count = opened.purge(timedelta(days=days))
+    click.echo(f"{count} versions were dropped for good")
 
 
 def _report(revision: str | None, *, json: bool, text: str) -> None:
