@@ -167,7 +167,7 @@ class Catalog:
             InputError: `alias` is not a valid name.
         """
         check_alias(alias)
-        with self._changing() as change:
+        with self._changing(by) as change:
             skill, number = find_version(change.session, ref)
             move_alias(change, skill, alias, number, AliasChange.PROMOTE)
             return read_version(change.session, skill.id, number)
@@ -179,7 +179,7 @@ class Catalog:
             UnknownSkillError: no such skill or alias.
             InputError: the alias named no other version before.
         """
-        with self._changing() as change:
+        with self._changing(by) as change:
             skill, current = find_version(change.session, SkillRef(name, alias))
             number = version_before(change.session, skill.id, alias)
             if number is None:
@@ -191,13 +191,13 @@ class Catalog:
             move_alias(change, skill, alias, number, AliasChange.ROLLBACK)
             return read_version(change.session, skill.id, number)
 
-    def delete(self, name: str) -> None:
+    def delete(self, name: str, *, by: str = "") -> None:
         """Take a skill and its aliases out of all lists; `restore` brings them back until `purge`.
 
         Raises:
             UnknownSkillError: no such skill.
         """
-        with self._changing() as change:
+        with self._changing(by) as change:
             skill = find_skill(change.session, name)
             remove_aliases(change, skill)
             skill.deleted_at = change.at
@@ -241,6 +241,11 @@ class Catalog:
 
 
 def check_alias(alias: str) -> None:
+    """Check what an alias may be called.
+
+    Raises:
+        InputError: it is no name, or would be read as a version.
+    """
     check_name(alias, what="alias")
     if alias.isdigit():
         raise InputError(f"alias {alias!r} would be read as a version: use a letter in it", field="alias")
