@@ -11,6 +11,7 @@ BENCHMARKS = {
     "grammar": "GLEU, ERRANT, false edits, and speed against transformers' generate",
     "grammar_prompt": "makes the packaged grammar prompt again",
     "serving": "mixed-skill batches, PEFT adapter switching, and Parse latency over a local socket",
+    "growing": "10 labels added to a stored skill against training from scratch: accuracy and time",
     "ceiling": "full fine-tuning of the same backbone with the same head",
     "prompts": "which layers a deep prompt should have, and what it should start from",
 }

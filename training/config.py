@@ -57,6 +57,9 @@ class TrainingConfig(BaseModel):
     warmup_share: Annotated[float, Field(ge=0, lt=1)] = Field(
         0.1, description="share of steps; then cosine to zero"
     )
+    warm_share: Annotated[float, Field(gt=0, le=1)] = Field(
+        0.25, description="of the planned steps that a skill takes to grow from a stored version"
+    )
     clip_norm: Annotated[float, Field(gt=0)] = Field(
         1.0, description="the prompt's gradient now and then explodes"
     )

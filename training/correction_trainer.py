@@ -12,7 +12,7 @@ from nlu.backbone import Backbone
 from nlu.compute import Compute
 from nlu.corrector import Corrector
 from nlu.engine.torch_engine import TorchEngine
-from nlu.loaded import pack_skill
+from nlu.loaded import LoadedSkill, pack_skill
 from nlu.prompt import Prompt
 from nlu.stored_grammar import grammar_settings
 from skills.correction_dataset import CorrectionDataset
@@ -28,6 +28,7 @@ from training.correction_pairs import Pair, make_pairs
 from training.provenance import code_version
 from training.start import grammar_start
 from training.trained import OnProgress, Trained
+from training.warm_start import check_parent, grammar_vectors, grown, warm_steps
 
 SAMPLE_ROWS = 16  # that an untrained prompt's vectors are taken from
 
@@ -39,17 +40,22 @@ def train_corrections(
     config: CorrectionConfig,
     compute: Compute,
     *,
+    grown_from: LoadedSkill | None = None,
     on_progress: OnProgress = lambda run, progress: None,
     checkpoint: Checkpoint | None = None,
 ) -> Trained[CorrectionEvaluation]:
     """Train a grammar skill.
 
     Every corrected sentence is a clean row as well, so that the skill learns what to leave alone. After an
-    interruption, `checkpoint` says where to go on.
+    interruption, `checkpoint` says where to go on. With `grown_from`, the skill begins with the prompts and
+    the detector of that version, and takes fewer steps.
 
     Raises:
-        InputError: there are no held-out sentences, or none of the training sentences has an error.
+        InputError: there are no held-out sentences, none of the training sentences has an error, or the skill
+            cannot grow from that version.
     """
+    if grown_from is not None:
+        check_parent(grown_from, SkillKind.GRAMMAR, backbone)
     began = time.monotonic()
     torch.manual_seed(config.seed)
     generator = np.random.default_rng(config.seed)
@@ -59,11 +65,13 @@ def train_corrections(
     model = CorrectionModel(
         backbone,
         train[:SAMPLE_ROWS],
-        prompt_length=config.prompt_length,
+        prompt_length=config.prompt_length if grown_from is None else grown_from.prompt.length,
         seed=config.seed,
         dtype=compute.dtype,
     )
-    start = grammar_start(backbone, config.prompt_length) if config.start == "packaged" else None
+    start = None if grown_from is None else grammar_vectors(grown_from)
+    if start is None and config.start == "packaged":
+        start = grammar_start(backbone, config.prompt_length)
     if start is not None:
         model.reset(start)
     best = tune_corrections(
@@ -72,6 +80,7 @@ def train_corrections(
         dev,
         config,
         generator,
+        steps=None if grown_from is None else warm_steps(len(train), config),
         on_progress=partial(on_progress, "tune"),
         checkpoint=checkpoint,
     )
@@ -79,6 +88,14 @@ def train_corrections(
     head = gated(best, dev, engine, corrector, config.clean_left_alone)
     prompt = Prompt(deep=best.encoder)
     held_out = judge_corrections(prompt, head, dataset.dev, backbone, engine, corrector)
+    made = Provenance(
+        data_sha256=dataset.sha256(),
+        rows=len(dataset.train) + len(dataset.dev),
+        seed=config.seed,
+        config=config.model_dump(mode="json"),
+        code_version=code_version(),
+        seconds=round(time.monotonic() - began, 1),
+    )
     draft = SkillDraft(
         name=name,
         kind=SkillKind.GRAMMAR,
@@ -88,14 +105,7 @@ def train_corrections(
         head={"grammar": grammar_settings(head)},
         calibration=Calibration(),
         metrics=held_out.metrics.as_flat_dict(),
-        provenance=Provenance(
-            data_sha256=dataset.sha256(),
-            rows=len(dataset.train) + len(dataset.dev),
-            seed=config.seed,
-            config=config.model_dump(mode="json"),
-            code_version=code_version(),
-            seconds=round(time.monotonic() - began, 1),
-        ),
+        provenance=made if grown_from is None else grown(made, grown_from),
         tensors=pack_skill(prompt, grammar=head),
     )
     return Trained(draft, held_out)

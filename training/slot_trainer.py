@@ -13,7 +13,7 @@ import torch
 from nlu.backbone import Backbone
 from nlu.compute import Compute
 from nlu.engine import make_engine
-from nlu.loaded import pack_skill
+from nlu.loaded import LoadedSkill, pack_skill
 from nlu.stored_slots import slot_settings
 from skills.errors import InputError
 from skills.resolution import Resolver, SlotSchema
@@ -25,6 +25,7 @@ from training.provenance import provenance
 from training.slot_evaluation import SlotEvaluation, SlotReader, judge_slots
 from training.slot_training import SlotTraining
 from training.trained import OnProgress, Trained
+from training.warm_start import check_parent, grown
 
 
 def train_slots(
@@ -35,6 +36,7 @@ def train_slots(
     schema: SlotSchema,
     compute: Compute,
     *,
+    grown_from: LoadedSkill | None = None,
     refit: bool | None = None,
     on_progress: OnProgress = lambda run, progress: None,
     checkpoint: Checkpoint | None = None,
@@ -48,14 +50,19 @@ def train_slots(
         config: hyper-parameters.
         schema: what values resolve to.
         compute: the precision of the frozen weights in training.
+        grown_from: version to grow from, in fewer steps: its prompt, and its heads' parts of the labels here.
         refit: train once more on all rows, held-out ones included; None: as `config.refit_rows` says.
         on_progress: called after every step.
         checkpoint: where to go on after an interruption.
 
     Raises:
-        InputError: there are no held-out rows, or for a joint skill none in scope.
+        InputError: there are no held-out rows, or for a joint skill none in scope, or the skill cannot grow
+            from that version.
     """
     _check_held_out(dataset, config)
+    kind = SkillKind.JOINT if isinstance(config, JointConfig) else SkillKind.SLOTS
+    if grown_from is not None:
+        check_parent(grown_from, kind, backbone)
     began = time.monotonic()
     torch.manual_seed(config.seed)
     training = SlotTraining(
@@ -64,6 +71,7 @@ def train_slots(
         config,
         Resolver(schema),
         compute,
+        grown_from=grown_from,
         on_progress=on_progress,
         checkpoint=checkpoint,
     )
@@ -74,16 +82,17 @@ def train_slots(
     refitted = len(dataset.train) < config.refit_rows if refit is None else refit
     if refitted:
         reader = training.again(reader)
+    made = provenance((*dataset.train, *dataset.dev), config, time.monotonic() - began)
     draft = SkillDraft(
         name=name,
-        kind=SkillKind.SLOTS if reader.intent is None else SkillKind.JOINT,
+        kind=kind,
         method=Method.DEEP_PROMPT,
         labels=dataset.intents or tuple(map(str, dataset.labels)),
         backbone=backbone.fingerprint,
         head=_settings(reader, schema),
         calibration=Calibration() if reader.intent is None else reader.intent.calibration,
         metrics=held_out.as_flat_dict(),
-        provenance=provenance((*dataset.train, *dataset.dev), config, time.monotonic() - began),
+        provenance=made if grown_from is None else grown(made, grown_from),
         tensors=pack_skill(reader.prompt, reader.intent, slots=reader.slots),
     )
     return Trained(draft, held_out, refitted)

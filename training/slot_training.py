@@ -13,6 +13,7 @@ from nlu.compute import Compute
 from nlu.engine import Engine
 from nlu.head import IntentHead, energy
 from nlu.lexical import LexicalExpert
+from nlu.loaded import LoadedSkill
 from nlu.slot_head import SlotHead
 from skills.resolution import Resolver
 from skills.skill import Calibration
@@ -34,6 +35,7 @@ from training.snapshot import Snapshot
 from training.start import dialog_start
 from training.trained import OnProgress
 from training.trainer import label_name
+from training.warm_start import keep_expected, keep_prototypes, keep_tagger, warm_steps
 
 
 class SlotTraining:
@@ -47,12 +49,14 @@ class SlotTraining:
         resolver: Resolver,
         compute: Compute,
         *,
+        grown_from: LoadedSkill | None,
         on_progress: OnProgress,
-        checkpoint: Checkpoint | None = None,
+        checkpoint: Checkpoint | None,
     ) -> None:
         self._dataset = dataset
         self._config = config
         self._resolver = resolver
+        self._parent = grown_from
         self._on_progress = on_progress
         self._checkpoint = checkpoint
         self._slots = tuple(sorted({label.slot for label in dataset.labels}))
@@ -68,8 +72,10 @@ class SlotTraining:
             intents=dataset.intents,
         )
         self._encoder = self._begun(backbone, compute)
-        self._untrained = Snapshot([*self._encoder.parameters(), *self._encoder.context_parameters()])
         self._untrained_vectors = self._encoder.expected()
+        if grown_from is not None and grown_from.slots is not None:
+            keep_expected(self._encoder, grown_from.slots, self._names)
+        self._untrained = Snapshot([*self._encoder.parameters(), *self._encoder.context_parameters()])
 
     def tune(
         self, rows: Sequence[Utterance], dev: Sequence[Utterance] | None, *, name: str = "tune"
@@ -81,11 +87,15 @@ class SlotTraining:
         examples = self._examples(rows)
         held_out = None if dev is None else [self._texts.example(row) for row in dev]
         slots = SlotObjective(self._encoder.width, len(self._dataset.labels), self._draw())
+        if self._parent is not None and self._parent.slots is not None:
+            keep_tagger(slots, self._parent.slots, self._dataset.labels)
         config, inside = self._config, [each for each in examples if each.intent != OUTSIDE]
         if not isinstance(config, JointConfig):
             self._tune(name, slots, examples, held_out)
             return SlotReader(self._encoder.prompt(), self._slot_head(slots))
         intents = IntentObjective(self._encoder, inside, config)
+        if self._parent is not None and self._parent.intent is not None:
+            keep_prototypes(intents, self._parent.intent, self._dataset.intents)
         joint = JointObjective(intents, slots, intent_weight=config.intent_weight)
         self._tune(name, joint, examples, held_out)
         lexical = self._lexical(inside) if config.lexical else None
@@ -122,14 +132,24 @@ class SlotTraining:
         encoder = DeepPrompted(
             backbone.encoder().to(compute.dtype),
             [tokens.ids for tokens in self._texts.tokens],
-            prompt_length=config.prompt_length,
+            prompt_length=config.prompt_length if self._parent is None else self._parent.prompt.length,
             seed=config.seed,
-            expected_slots=(len(self._names), config.context_length),
+            expected_slots=(len(self._names), self._context_length()),
         )
-        start = dialog_start(backbone, config.prompt_length) if config.start is Start.DIALOG else None
+        start = None if self._parent is None else self._parent.prompt
+        if start is None and config.start is Start.DIALOG:
+            start = dialog_start(backbone, config.prompt_length)
         if start is not None:
             encoder.reset(start)
         return encoder
+
+    def _context_length(self) -> int:
+        slots = None if self._parent is None else self._parent.slots
+        return (
+            self._config.context_length
+            if slots is None or slots.expected is None
+            else slots.expected.shape[3]
+        )
 
     def _tune(
         self,
@@ -144,6 +164,7 @@ class SlotTraining:
             examples,
             held_out,
             self._config,
+            steps=None if self._parent is None else warm_steps(len(examples), self._config),
             context_rate=self._config.context_rate,
             on_progress=partial(self._on_progress, name),
             checkpoint=self._checkpoint,

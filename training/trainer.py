@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -14,7 +14,7 @@ import torch
 from nlu.backbone import Backbone
 from nlu.head import IntentHead, energy
 from nlu.lexical import LexicalExpert
-from nlu.loaded import pack_skill
+from nlu.loaded import LoadedSkill, pack_skill
 from nlu.prompt import Floats, Prompt
 from nlu.tokens import tokenise
 from skills.dataset import Dataset
@@ -32,6 +32,7 @@ from training.objective import IntentObjective
 from training.provenance import provenance
 from training.start import dialog_start
 from training.trained import OnProgress, Trained
+from training.warm_start import check_parent, grown, keep_prototypes, warm_steps
 
 
 def train_intents(
@@ -41,6 +42,7 @@ def train_intents(
     config: TuningConfig,
     *,
     start: Prompt | None = None,
+    grown_from: LoadedSkill | None = None,
     refit: bool | None = None,
     on_progress: OnProgress = lambda run, progress: None,
     checkpoint: Checkpoint | None = None,
@@ -51,52 +53,33 @@ def train_intents(
         name: of the skill.
         dataset: rows to train on and held-out rows; the latter choose the best state and calibrate it.
         start: prompt to start from instead of what `config.start` says; its length is taken over.
+        grown_from: version to grow from, in fewer steps: its prompt, and its prototypes of the labels here.
         refit: train once more on all rows, held-out ones included; None: as `config.refit_rows` says.
         on_progress: called after every step.
         checkpoint: where to go on after an interruption.
 
     Raises:
-        InputError: there are no held-out rows in scope.
+        InputError: there are no held-out rows in scope, or the skill cannot grow from that version.
     """
     _check_held_out(dataset)
     began = time.monotonic()
     torch.manual_seed(config.seed)
+    if grown_from is not None:
+        check_parent(grown_from, SkillKind.INTENT, backbone)
+        start = grown_from.prompt
     texts = _Texts(dataset)
     encoder = _prompted(backbone, texts.all, config, start)
-    untrained = encoder.prompt()
+    runs = _Runs(dataset, texts, encoder, encoder.prompt(), config, grown_from, on_progress, checkpoint)
     train, dev = texts.examples(dataset.train, names=config.label_names), texts.examples(dataset.dev)
-    objective = IntentObjective(encoder, train, config)
-    tune(
-        encoder,
-        objective,
-        train,
-        dev,
-        config,
-        on_progress=partial(on_progress, "tune"),
-        checkpoint=checkpoint,
-    )
-    lexical = texts.lexical(train) if config.lexical else None
-    head = IntentHead(dataset.labels, objective.prototypes(), config.scale, lexical, 0.0, Calibration())
-    head, held_out = _calibrated(head, encoder, texts, dataset, config)
+    head, held_out = _calibrated(runs.tuned("tune", train, dev), encoder, texts, dataset, config)
     refitted = len(train) < config.refit_rows if refit is None else refit
     if refitted:
         before = _mean_energy(head, encoder, texts, train)
         everything = texts.examples((*dataset.train, *dataset.dev), names=config.label_names)
-        encoder.reset(untrained)
-        objective = IntentObjective(encoder, everything, config)
-        tune(
-            encoder,
-            objective,
-            everything,
-            None,
-            config,
-            on_progress=partial(on_progress, "refit"),
-            checkpoint=checkpoint,
-            name="refit",
-        )
-        lexical = texts.lexical(everything) if head.lexical else None
-        head = replace(head, prototypes=objective.prototypes(), lexical=lexical)
+        fresh = runs.tuned("refit", everything, None)
+        head = replace(head, prototypes=fresh.prototypes, lexical=fresh.lexical if head.lexical else None)
         head = shifted(head, before - _mean_energy(head, encoder, texts, train))
+    made = provenance(_all_rows(dataset), config, time.monotonic() - began)
     draft = SkillDraft(
         name=name,
         kind=SkillKind.INTENT,
@@ -106,10 +89,45 @@ def train_intents(
         head={"scale": head.scale, "lexical_weight": head.lexical_weight},
         calibration=head.calibration,
         metrics=held_out.metrics.as_flat_dict(),
-        provenance=provenance(_all_rows(dataset), config, time.monotonic() - began),
+        provenance=made if grown_from is None else grown(made, grown_from),
         tensors=pack_skill(encoder.prompt(), head),
     )
     return Trained(draft, held_out, refitted)
+
+
+@dataclass(frozen=True)
+class _Runs:
+    """What the runs of one training share; each begins with the prompt `untrained`."""
+
+    dataset: Dataset
+    texts: _Texts
+    encoder: PromptedEncoder
+    untrained: Prompt
+    config: TuningConfig
+    grown_from: LoadedSkill | None
+    on_progress: OnProgress
+    checkpoint: Checkpoint | None
+
+    def tuned(self, name: str, rows: Sequence[Example], dev: Sequence[Example] | None) -> IntentHead:
+        """Tune the encoder, and return what reads intents from it then, not calibrated."""
+        config, labels, parent = self.config, self.dataset.labels, self.grown_from
+        self.encoder.reset(self.untrained)
+        objective = IntentObjective(self.encoder, rows, config)
+        if parent is not None and parent.intent is not None:
+            keep_prototypes(objective, parent.intent, labels)
+        tune(
+            self.encoder,
+            objective,
+            rows,
+            dev,
+            config,
+            steps=None if parent is None else warm_steps(len(rows), config),
+            on_progress=partial(self.on_progress, name),
+            checkpoint=self.checkpoint,
+            name=name,
+        )
+        lexical = self.texts.lexical(rows) if config.lexical else None
+        return IntentHead(labels, objective.prototypes(), config.scale, lexical, 0.0, Calibration())
 
 
 def _check_held_out(dataset: Dataset) -> None:

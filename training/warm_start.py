@@ -1,0 +1,99 @@
+"""Growing a skill: a training that begins with what a stored version of the skill has learned.
+
+Labels that the version has keep their part of the head; those that are new begin as in any training.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import torch
+
+from nlu.backbone import Backbone
+from nlu.half import widened
+from nlu.head import IntentHead
+from nlu.loaded import LoadedSkill
+from nlu.slot_head import SlotHead
+from skills.errors import InputError
+from skills.skill import Provenance, SkillKind
+from skills.slot import SlotLabel
+from training.config import TrainingConfig
+from training.correction_model import TrainedVectors
+from training.loop import planned_steps
+from training.models import DeepPrompted
+from training.objective import IntentObjective
+from training.slot_objective import SlotObjective
+
+
+def check_parent(parent: LoadedSkill, kind: SkillKind, backbone: Backbone) -> None:
+    """Check that a skill of this kind can grow from the version.
+
+    Raises:
+        InputError: it is of another kind or backbone.
+    """
+    version = parent.version
+    if version.kind is not kind:
+        raise InputError(
+            f"{version} is of kind {version.kind}: a skill of kind {kind} cannot grow from it", field="from"
+        )
+    if version.backbone != backbone.fingerprint:
+        raise InputError(
+            f"{version} was trained on backbone {version.backbone[:12]}, but {backbone.fingerprint[:12]} is "
+            "loaded: train from the beginning",
+            field="from",
+        )
+
+
+def warm_steps(rows: int, config: TrainingConfig) -> int:
+    """Return the number of steps that a skill takes to grow, on a file of this many rows."""
+    return round(config.warm_share * planned_steps(rows, config))
+
+
+def grown(provenance: Provenance, parent: LoadedSkill) -> Provenance:
+    """Return a provenance that names the version that the skill has grown from."""
+    return replace(provenance, config={**provenance.config, "grown_from": str(parent.version)})
+
+
+@torch.no_grad()
+def keep_prototypes(objective: IntentObjective, parent: IntentHead, labels: Sequence[str]) -> None:
+    """Begin with the parent's prototypes of the labels that it has."""
+    [prototypes] = objective.parameters()
+    for place, label in enumerate(labels):
+        if label in parent.labels:
+            prototypes[place] = torch.from_numpy(parent.unit_prototypes[parent.labels.index(label)])
+
+
+@torch.no_grad()
+def keep_tagger(objective: SlotObjective, parent: SlotHead, labels: Sequence[SlotLabel]) -> None:
+    """Begin with the parent's weights of the tags of labels that it has, and of words outside slots."""
+    theirs = {label: place for place, label in enumerate(parent.labels)}
+    kept = [(place, theirs[label]) for place, label in enumerate(labels) if label in theirs]
+    ours = [0, *(2 * place + part for place, _ in kept for part in (1, 2))]  # in the order of `nlu.bio`
+    from_tags = [0, *(2 * place + part for _, place in kept for part in (1, 2))]
+    weights, neighbours, bias = objective.parameters()
+    weights[ours] = torch.from_numpy(widened(parent.weights[from_tags]))
+    bias[ours] = torch.from_numpy(parent.bias[from_tags])
+    if parent.neighbours is not None:
+        neighbours[:, ours] = torch.from_numpy(widened(parent.neighbours[:, from_tags]))
+
+
+@torch.no_grad()
+def keep_expected(encoder: DeepPrompted, parent: SlotHead, names: Sequence[str]) -> None:
+    """Begin with the parent's vectors of expected slots, of those that it has."""
+    for vectors in encoder.context_parameters():
+        for place, name in enumerate(names):
+            if parent.expected is not None and name in parent.expected_names:
+                kept = parent.expected[parent.expected_names.index(name)]
+                vectors[place] = torch.from_numpy(kept)
+
+
+def grammar_vectors(parent: LoadedSkill) -> TrainedVectors | None:
+    """Return all that makes a grammar skill; None if it is of another kind."""
+    head, encoder = parent.grammar, parent.prompt.deep
+    if head is None or encoder is None:
+        return None
+    bias = np.array([head.detector_bias], np.float32)
+    prompts = map(widened, (encoder, head.prompt.own, head.prompt.memory))
+    return TrainedVectors(*prompts, head.detector, bias)
