@@ -5,9 +5,10 @@ Torch is imported when a training begins: what is wrong with the data is said at
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, TypedDict, Unpack, cast
 
 from skills.correction import CorrectedSentence
 from skills.correction_dataset import build_corrections
@@ -22,6 +23,7 @@ from skills.utterance import Utterance
 if TYPE_CHECKING:
     from nlu.backbone import Backbone
     from nlu.compute import Compute
+    from nlu.loaded import LoadedSkill
     from training.checkpoint import Checkpoint
     from training.config import CorrectionConfig, SlotConfig, TrainingConfig, TuningConfig
     from training.trained import OnProgress, Trained
@@ -30,16 +32,12 @@ Utterances = tuple[Utterance, ...]
 Sentences = tuple[CorrectedSentence, ...]
 
 
-class Train(Protocol):
-    """Runs a training; with a checkpoint, from where it was interrupted."""
+class Options(TypedDict):
+    """What trainers of every kind take."""
 
-    def __call__(
-        self,
-        backbone: Backbone,
-        compute: Compute,
-        on_progress: OnProgress,
-        checkpoint: Checkpoint | None = None,
-    ) -> Trained[Any]: ...
+    on_progress: OnProgress
+    checkpoint: Checkpoint | None
+    grown_from: LoadedSkill | None
 
 
 @dataclass(frozen=True)
@@ -49,14 +47,31 @@ class Prepared:
     Args:
         summary: what it is trained on, for the user.
         warnings: what is doubtful about that.
-        train: runs it.
+        run: takes a backbone, the compute to use, and options.
         precision: of the frozen weights.
     """
 
     summary: str
     warnings: tuple[str, ...]
-    train: Train
+    run: Callable[..., Trained[Any]]
     precision: str = "float32"
+
+    def train(
+        self,
+        backbone: Backbone,
+        compute: Compute,
+        on_progress: OnProgress,
+        checkpoint: Checkpoint | None = None,
+        *,
+        grown_from: LoadedSkill | None = None,
+    ) -> Trained[Any]:
+        """Run it: from where the checkpoint was saved, from a version of the skill, or from the beginning.
+
+        Raises:
+            InputError: too few rows are held out, or the skill cannot grow from that version.
+        """
+        options = Options(on_progress=on_progress, checkpoint=checkpoint, grown_from=grown_from)
+        return self.run(backbone, compute, **options)
 
 
 def prepare(name: str, data: TrainingData, config: TrainingConfig, *, peft: Path | None = None) -> Prepared:
@@ -87,30 +102,19 @@ def _intents(name: str, data: TrainingData, config: TuningConfig, peft: Path | N
             field="dev",
         )
 
-    def train(
-        backbone: Backbone, compute: Compute, on_progress: OnProgress, checkpoint: Checkpoint | None = None
-    ) -> Trained[Any]:
+    def run(backbone: Backbone, compute: Compute, **options: Unpack[Options]) -> Trained[Any]:
         from training.peft import import_peft
         from training.trainer import train_intents
 
         start = None if peft is None else import_peft(peft, backbone.shape)
-        return train_intents(
-            name,
-            dataset,
-            backbone,
-            config,
-            start=start,
-            refit=_refit(data),
-            on_progress=on_progress,
-            checkpoint=checkpoint,
-        )
+        return train_intents(name, dataset, backbone, config, start=start, refit=_refit(data), **options)
 
     oos = len(dataset.train_oos) + len(dataset.dev_oos)
     summary = (
         f"{len(dataset.train):,} rows of {len(dataset.labels)} intents, {len(dataset.dev):,} held out, "
         f"{oos:,} out of scope ({OUT_OF_SCOPE_LABEL})"
     )
-    return Prepared(summary, tuple(report.warnings()), train)
+    return Prepared(summary, tuple(report.warnings()), run)
 
 
 def _slots(name: str, data: TrainingData, config: SlotConfig) -> Prepared:
@@ -124,28 +128,16 @@ def _slots(name: str, data: TrainingData, config: SlotConfig) -> Prepared:
     )
     schema = schema_from_data(dataset.train, data.phrases, data.slot_types)
 
-    def train(
-        backbone: Backbone, compute: Compute, on_progress: OnProgress, checkpoint: Checkpoint | None = None
-    ) -> Trained[Any]:
+    def run(backbone: Backbone, compute: Compute, **options: Unpack[Options]) -> Trained[Any]:
         from training.slot_trainer import train_slots
 
-        return train_slots(
-            name,
-            dataset,
-            backbone,
-            config,
-            schema,
-            compute,
-            refit=_refit(data),
-            on_progress=on_progress,
-            checkpoint=checkpoint,
-        )
+        return train_slots(name, dataset, backbone, config, schema, compute, refit=_refit(data), **options)
 
     intents = f"{len(dataset.intents)} intents and " if joint else ""
     summary = (
         f"{len(dataset.train):,} rows of {intents}{len(dataset.labels)} slots, {len(dataset.dev):,} held out"
     )
-    return Prepared(summary, tuple(report.warnings()), train, config.precision)
+    return Prepared(summary, tuple(report.warnings()), run, config.precision)
 
 
 def _corrections(name: str, data: TrainingData, config: CorrectionConfig) -> Prepared:
@@ -153,18 +145,14 @@ def _corrections(name: str, data: TrainingData, config: CorrectionConfig) -> Pre
     share = config.held_out_share(len(rows))
     dataset, warnings = build_corrections(rows, dev, dev_share=share, seed=config.seed)
 
-    def train(
-        backbone: Backbone, compute: Compute, on_progress: OnProgress, checkpoint: Checkpoint | None = None
-    ) -> Trained[Any]:
+    def run(backbone: Backbone, compute: Compute, **options: Unpack[Options]) -> Trained[Any]:
         from training.correction_trainer import train_corrections
 
-        return train_corrections(
-            name, dataset, backbone, config, compute, on_progress=on_progress, checkpoint=checkpoint
-        )
+        return train_corrections(name, dataset, backbone, config, compute, **options)
 
     wrong = sum(not row.is_right for row in dataset.train)
     summary = f"{len(dataset.train):,} sentences, {wrong:,} of them wrong, {len(dataset.dev):,} held out"
-    return Prepared(summary, tuple(warnings), train, config.precision)
+    return Prepared(summary, tuple(warnings), run, config.precision)
 
 
 def _refit(data: TrainingData) -> bool | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -9,11 +10,12 @@ import pytest
 
 from nlu.backbone import Backbone
 from nlu.compute import Compute, Precision
+from nlu.loaded import load_skill
 from skills.correction import CorrectedSentence
 from skills.errors import InputError
 from skills.formats import PhraseKind, PhraseList
 from skills.resolution import SlotType, ValueKind
-from skills.skill import OUT_OF_SCOPE_LABEL, SkillDraft, SkillKind
+from skills.skill import OUT_OF_SCOPE_LABEL, SkillDraft, SkillKind, SkillVersion
 from skills.training_data import TrainingData
 from skills.utterance import Entity, Utterance
 from training.checkpoint import Checkpoint
@@ -97,6 +99,30 @@ def test_an_interrupted_training_goes_on_in_another_process(backbone: Backbone, 
 
     assert steps == []
     assert bare(first.draft) == bare(second.draft)
+
+
+@pytest.mark.parametrize("kind", SkillKind)
+def test_a_skill_grows_from_a_version_of_its_kind(
+    backbone: Backbone,
+    make_version: Callable[..., SkillVersion],
+    make_draft: Callable[..., SkillDraft],
+    kind: SkillKind,
+) -> None:
+    draft = make_draft(backbone, "trip", kind)
+    version = make_version(draft)
+    parent = load_skill(
+        version,
+        draft.tensors,
+        fingerprint=backbone.fingerprint,
+        shape=backbone.shape,
+        decoder=backbone.decoder_shape,
+    )
+
+    grown = prepare("trip", data(kind), config(kind)).train(
+        backbone, FLOAT32, lambda *_: None, grown_from=parent
+    )
+
+    assert grown.draft.provenance.config["grown_from"] == str(version)
 
 
 def test_what_is_doubtful_about_stored_data_is_said_with_its_line() -> None:
