@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from nlu.half import Floats, Halves, widened
 from nlu.lexical import LexicalExpert
-from nlu.prompt import Floats
 from skills.parse import IntentAnswer, IntentScore, Outcome
 from skills.skill import Calibration
 
@@ -36,19 +36,27 @@ def token_features(states: Floats) -> Floats:
 class IntentHead:
     """Scores labels for one utterance.
 
-    prototypes: (labels, D) at unit length. A label's score is `scale * cosine + lexical_weight * lexical`.
+    prototypes: (labels, D) at unit length, or at `lengths` (labels, 1) as they are stored. A label's score
+    is `scale * cosine + lexical_weight * lexical`.
     """
 
     labels: tuple[str, ...]
-    prototypes: Floats
+    prototypes: Halves
     scale: float
     lexical: LexicalExpert | None
     lexical_weight: float
     calibration: Calibration
+    lengths: Floats | None = None
+
+    @property
+    def unit_prototypes(self) -> Floats:
+        """(labels, D) at unit length."""
+        prototypes = widened(self.prototypes)
+        return prototypes if self.lengths is None else prototypes / self.lengths
 
     def scores(self, texts: Sequence[str], features: Floats) -> Floats:
         """Return (rows, labels) fused scores of rows: texts, and (rows, D) features from `pooled`."""
-        scores = self.scale * (features @ self.prototypes.T)
+        scores = self.scale * (features @ self.unit_prototypes.T)
         if self.lexical is None or not self.lexical_weight or not len(texts):
             return scores
         return scores + self.lexical_weight * np.stack([self.lexical.scores(text) for text in texts])

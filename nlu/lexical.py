@@ -11,13 +11,13 @@ import re
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from nlu.prompt import Floats
+from nlu.half import Floats
 
 BUCKETS = 1 << 16
 MAX_BUCKETS_PER_LABEL = 1024  # bounds the stored bytes: at most 3 KB a label
@@ -28,42 +28,84 @@ Counted = tuple[NDArray[np.int64], NDArray[np.float64]]  # distinct buckets, and
 
 
 @dataclass(frozen=True, eq=False)
-class LexicalExpert:
-    """Sparse (labels x buckets) weights, row-wise: label i owns `buckets[starts[i]:starts[i + 1]]`.
+class ByLabel:
+    """Weights by label: label i owns `buckets[starts[i]:starts[i + 1]]`, rising, and their weights.
 
-    buckets: (entries,) uint16; weights: (entries,) float32, not negative; starts: (labels + 1,) int32.
+    buckets: (entries,) uint16; weights: (entries,) as `LexicalExpert` has them; starts: (labels + 1,) int32.
     """
 
     buckets: NDArray[np.uint16]
-    weights: Floats
+    weights: Floats | NDArray[np.uint8]
     starts: NDArray[np.int32]
 
-    @cached_property
-    def _by_bucket(self) -> tuple[NDArray[np.int32], NDArray[np.uint16], Floats]:
-        """The matrix by bucket: `first[b]:first[b + 1]` are the places of bucket b in labels and weights."""
-        labels = np.repeat(np.arange(len(self.starts) - 1, dtype=np.uint16), np.diff(self.starts))
-        order = np.argsort(self.buckets, kind="stable")
-        first = np.zeros(BUCKETS + 1, np.int32)
-        np.cumsum(np.bincount(self.buckets, minlength=BUCKETS), out=first[1:])
-        return first, labels[order], self.weights[order]
+
+@dataclass(frozen=True, eq=False)
+class LexicalExpert:
+    """Sparse (labels x buckets) weights by bucket, as small as they are stored.
+
+    buckets: (known,) uint16, rising: those that some label has a weight for. Bucket i has the entries
+    `first[i]:first[i + 1]` of labels and weights, labels rising. weights: (entries,) float32, or uint8 in
+    steps of `step`; not negative.
+    """
+
+    label_count: int
+    buckets: NDArray[np.uint16]
+    first: NDArray[np.int32]
+    labels: NDArray[Any]
+    weights: NDArray[Any]
+    step: float = 1.0
+
+    @classmethod
+    def of_labels(cls, by_label: ByLabel, step: float = 1.0) -> LexicalExpert:
+        """Return the expert of weights by label."""
+        label_count = len(by_label.starts) - 1
+        numbers = np.arange(label_count, dtype=np.uint8 if label_count <= 256 else np.uint16)
+        order = np.argsort(by_label.buckets, kind="stable")
+        labels = np.repeat(numbers, np.diff(by_label.starts))[order]
+        buckets, starts = np.unique(by_label.buckets[order], return_index=True)
+        first = np.append(starts, len(order)).astype(np.int32)
+        return cls(label_count, buckets, first, labels, by_label.weights[order], step)
+
+    def by_label(self) -> ByLabel:
+        """Return the weights by label, as a skill version stores them."""
+        order = np.argsort(self.labels, kind="stable")
+        starts = np.zeros(self.label_count + 1, np.int32)
+        np.cumsum(np.bincount(self.labels, minlength=self.label_count), out=starts[1:])
+        buckets = np.repeat(self.buckets, np.diff(self.first))
+        return ByLabel(buckets[order], self._weights(order), starts)
 
     def scores(self, text: str) -> Floats:
         """Return (labels,) scores: standardised over the labels, zero where nothing of the text is known."""
-        first, labels, weights = self._by_bucket
-        buckets, values = _counted(text)
-        lengths = first[buckets + 1] - first[buckets]
-        known = values[lengths > 0]
+        found, known = self._known(*_counted(text))
         if not len(known):
-            return np.zeros(len(self.starts) - 1, np.float32)
-        places = np.repeat(first[buckets] + lengths - np.cumsum(lengths), lengths) + np.arange(lengths.sum())
+            return np.zeros(self.label_count, np.float32)
+        starts = self.first[found]
+        lengths = self.first[found + 1] - starts
+        places = np.repeat(starts + lengths - np.cumsum(lengths), lengths) + np.arange(lengths.sum())
         raw = np.bincount(
-            labels[places], np.repeat(values, lengths) * weights[places], minlength=len(self.starts) - 1
+            self.labels[places],
+            np.repeat(known, lengths) * self._weights(places),
+            minlength=self.label_count,
         ) / math.sqrt(known @ known)
         centred = raw - raw.mean()
         deviation = math.sqrt(centred @ centred / len(centred))
         # The floor keeps a text with hardly a known n-gram from looking decisive after standardisation.
         standardised: Floats = (centred / (deviation + 0.01)).astype(np.float32)
         return standardised
+
+    def _known(
+        self, buckets: NDArray[np.int64], values: NDArray[np.float64]
+    ) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
+        """Return the places of those of the buckets that are here, and their values."""
+        wanted = buckets.astype(np.uint16)  # or numpy would convert all of ours for the search
+        found = np.searchsorted(self.buckets, wanted)
+        is_known = found < len(self.buckets)
+        is_known[is_known] = self.buckets[found[is_known]] == wanted[is_known]
+        return found[is_known], values[is_known]
+
+    def _weights(self, places: NDArray[np.integer[Any]]) -> Floats:
+        weights: Floats = self.weights[places] * np.float32(self.step)
+        return weights
 
     @classmethod
     def fit(cls, texts: Sequence[str], labels: Sequence[int], label_count: int) -> LexicalExpert:
@@ -75,11 +117,12 @@ class LexicalExpert:
         for (buckets, values), label in zip(rows, labels, strict=True):
             by_label[label].append((buckets, _unit(values * idf[buckets])))
         kept = [_largest(_centroid(members) * idf) for members in by_label]
-        return cls(
+        whole = ByLabel(
             buckets=np.concatenate([buckets for buckets, _ in kept]).astype(np.uint16),
             weights=np.concatenate([weights for _, weights in kept]).astype(np.float32),
             starts=np.cumsum([0, *(len(buckets) for buckets, _ in kept)]).astype(np.int32),
         )
+        return cls.of_labels(whole)
 
 
 def _centroid(rows: Sequence[Counted]) -> NDArray[np.float64]:

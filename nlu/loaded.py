@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,13 +15,14 @@ from safetensors.numpy import load, save
 
 from nlu.encoder import EncoderShape
 from nlu.grammar_head import GrammarHead
+from nlu.half import widened
 from nlu.head import IntentHead
-from nlu.lexical import LexicalExpert
+from nlu.lexical import ByLabel, LexicalExpert
 from nlu.prompt import Floats, Prompt
 from nlu.slot_head import SlotHead
 from nlu.stored_grammar import grammar_tensors, read_grammar_head
 from nlu.stored_slots import read_slot_head, slot_tensors
-from nlu.tensors import Tensors, check_finite, floats, number
+from nlu.tensors import Tensors, check_finite, floats, halves, number
 from nlu.tokens import Tokens
 from skills.errors import InputError, SkillRefusedError
 from skills.parse import GrammarAnswer, IntentAnswer, Outcome, ParseRequest, SkillResult, SlotsAnswer
@@ -145,28 +147,30 @@ def pack_skill(
 
 
 def _intent_tensors(head: IntentHead) -> Tensors:
-    tensors: Tensors = {"head.prototypes": head.prototypes.astype(np.float16)}
+    tensors: Tensors = {"head.prototypes": head.unit_prototypes.astype(np.float16)}
     if head.lexical is not None:
-        tensors["lexical.buckets"] = head.lexical.buckets
-        tensors["lexical.weights"], tensors["lexical.scale"] = _quantised(head.lexical.weights)
-        tensors["lexical.starts"] = head.lexical.starts
+        lexical = head.lexical.by_label()
+        tensors["lexical.buckets"] = lexical.buckets
+        tensors["lexical.weights"], tensors["lexical.scale"] = _quantised(lexical.weights)
+        tensors["lexical.starts"] = lexical.starts
     return tensors
 
 
 def _prompt(version: SkillVersion, tensors: Tensors, shape: EncoderShape) -> Prompt:
     if version.method is Method.SOFT_PROMPT:
         return Prompt(soft=floats(tensors, "prompt.soft", (None, shape.d_model)))
-    return Prompt(deep=floats(tensors, "prompt.deep", (shape.prompted_layers, 2, None, shape.d_attention)))
+    return Prompt(deep=halves(tensors, "prompt.deep", (shape.prompted_layers, 2, None, shape.d_attention)))
 
 
 def _intent_head(version: SkillVersion, tensors: Tensors, shape: EncoderShape) -> IntentHead:
     if len(version.labels) < 2:
         raise ValueError(f"it has {len(version.labels)} labels, at least 2 are needed")
-    prototypes = floats(tensors, "head.prototypes", (len(version.labels), shape.d_model))
+    prototypes = halves(tensors, "head.prototypes", (len(version.labels), shape.d_model))
     settings = {name: number(version.head, name) for name in ("scale", "lexical_weight")}
     return IntentHead(
         labels=version.labels,
-        prototypes=prototypes / np.linalg.norm(prototypes, axis=1, keepdims=True).clip(1e-6),
+        prototypes=prototypes,
+        lengths=np.linalg.norm(widened(prototypes), axis=1, keepdims=True).clip(1e-6),
         lexical=_lexical(tensors, len(version.labels)) if settings["lexical_weight"] else None,
         calibration=_checked(version.calibration),
         **settings,
@@ -184,9 +188,11 @@ def _lexical(tensors: Tensors, label_count: int) -> LexicalExpert:
         raise ValueError(
             f"lexical.starts does not divide the {len(buckets)} lexical.buckets among the labels"
         )
-    weights = floats(tensors, "lexical.weights", (len(buckets),))
-    scale = floats(tensors, "lexical.scale", (1,))
-    return LexicalExpert(buckets.astype(np.uint16), weights * scale, starts.astype(np.int32))
+    weights, [scale] = tensors["lexical.weights"], floats(tensors, "lexical.scale", (1,))
+    if weights.dtype != np.uint8 or weights.shape != buckets.shape:
+        raise ValueError(f"lexical.weights has shape {weights.shape}, expected {buckets.shape} of uint8")
+    by_label = ByLabel(buckets.astype(np.uint16), weights.astype(np.uint8), starts.astype(np.int32))
+    return LexicalExpert.of_labels(by_label, float(scale))
 
 
 def _checked(calibration: Calibration) -> Calibration:
@@ -198,7 +204,7 @@ def _checked(calibration: Calibration) -> Calibration:
     return calibration
 
 
-def _quantised(weights: Floats) -> tuple[NDArray[np.uint8], Floats]:
+def _quantised(weights: NDArray[Any]) -> tuple[NDArray[np.uint8], Floats]:
     """Return weights in 255 steps, and the step; they are never negative."""
     step = max(float(weights.max(initial=0.0)), 1e-12) / 255
     return np.rint(weights / step).astype(np.uint8), np.array([step], np.float32)

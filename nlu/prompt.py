@@ -8,18 +8,19 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float32]
+from nlu.half import Floats as Floats
+from nlu.half import Halves, widen_into
 
 
 @dataclass(frozen=True, eq=False)
 class Prompt:
     """Trained vectors of one skill version; without either, the bare backbone.
 
-    deep: (top layers, 2, P, H*K) keys and values above the fork, or None.
+    deep: (top layers, 2, P, H*K) keys and values above the fork, or None; in half precision as stored.
     soft: (S, D) embeddings before the tokens, or None.
     """
 
-    deep: Floats | None = None
+    deep: Halves | None = None
     soft: Floats | None = None
 
     @property
@@ -32,7 +33,7 @@ class Prompt:
         """Number of prompt vectors."""
         return self.soft_length if self.deep is None else self.deep.shape[2]
 
-    def arrays(self) -> list[Floats]:
+    def arrays(self) -> list[Halves]:
         """The vectors that it has."""
         return [array for array in (self.deep, self.soft) if array is not None]
 
@@ -54,13 +55,13 @@ class DecoderPrompt:
         return int(self.own.shape[2])
 
 
-def stacked(prompts: Sequence[Floats]) -> tuple[Floats, NDArray[np.bool_]]:
+def stacked(prompts: Sequence[Halves]) -> tuple[Floats, NDArray[np.bool_]]:
     """Return the rows' (N, 2, P, H*K) vectors, padded to (B, N, 2, P, H*K), and their mask (B, P)."""
     lengths = np.array([prompt.shape[2] for prompt in prompts])
     layers, _, _, width = prompts[0].shape
     padded = np.zeros((len(prompts), layers, 2, lengths.max(), width), np.float32)
     for place, prompt in enumerate(prompts):
-        padded[place, :, :, : lengths[place]] = prompt
+        widen_into(padded[place, :, :, : lengths[place]], prompt)
     return padded, np.arange(lengths.max()) < lengths[:, None]
 
 

@@ -5,17 +5,17 @@ Plain numpy, as the intent head.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cached_property, lru_cache
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from nlu.bio import Doubles, span_probabilities, viterbi
+from nlu.half import Floats, Halves, widened
 from nlu.head import token_features
-from nlu.prompt import Floats, Prompt
+from nlu.prompt import Prompt
 from nlu.tokens import Tokens
 from nlu.words import words
 from skills.parse import SlotAlternative, SlotsAnswer, SlotValue
@@ -24,7 +24,6 @@ from skills.slot import SlotLabel
 
 MAX_ALTERNATIVES = 3
 LEAST_ALTERNATIVE = 0.01  # a label less probable than this is no alternative
-EXTENDED_PROMPTS = 64  # combinations of expected slots whose prompt is kept; dialogs ask for the same few
 
 
 def word_features(states: Floats, first: ArrayLike) -> Floats:
@@ -43,19 +42,19 @@ class SlotHead:
     """
 
     labels: tuple[SlotLabel, ...]
-    weights: Floats
+    weights: Halves
     bias: Floats
     temperature: float
     resolver: Resolver
-    expected: Floats | None = None
+    expected: Halves | None = None
     expected_names: tuple[str, ...] = ()
-    neighbours: Floats | None = None
+    neighbours: Halves | None = None
 
     def scores(self, features: Floats) -> Floats:
         """Return (W, 2S+1) scores of one text's words, from their (W, D) features."""
-        scores: Floats = features @ self.weights.T + self.bias
+        scores: Floats = features @ widened(self.weights).T + self.bias
         if self.neighbours is not None:
-            before, after = self.neighbours
+            before, after = widened(self.neighbours)
             scores[1:] += features[:-1] @ before.T
             scores[:-1] += features[1:] @ after.T
         return scores / self.temperature
@@ -88,19 +87,12 @@ class SlotHead:
     def prompt_for(self, prompt: Prompt, expected_slots: Iterable[str]) -> Prompt:
         """Return the prompt with the vectors of the expected slots, as far as the head has any for them."""
         asked = frozenset(expected_slots)
-        places = tuple(place for place, name in enumerate(self.expected_names) if name in asked)
-        return self._extended(prompt, places) if places else prompt
-
-    @cached_property
-    def _extended(self) -> Callable[[Prompt, tuple[int, ...]], Prompt]:
-        @lru_cache(EXTENDED_PROMPTS)
-        def extended(prompt: Prompt, places: tuple[int, ...]) -> Prompt:
-            parts = [] if prompt.deep is None else [prompt.deep]
-            if self.expected is not None:
-                parts += [self.expected[place] for place in places]
-            return Prompt(deep=np.concatenate(parts, axis=2), soft=prompt.soft)
-
-        return extended
+        places = [place for place, name in enumerate(self.expected_names) if name in asked]
+        if self.expected is None or not places:
+            return prompt
+        parts = [] if prompt.deep is None else [prompt.deep]
+        parts += [self.expected[place] for place in places]
+        return Prompt(deep=np.concatenate(parts, axis=2), soft=prompt.soft)
 
     def _slot(
         self, text: str, span: tuple[int, int], label: int, probabilities: Doubles, now: datetime

@@ -8,7 +8,7 @@ import numpy as np
 
 from nlu.encoder import EncoderShape
 from nlu.slot_head import SlotHead
-from nlu.tensors import Tensors, floats, number
+from nlu.tensors import Tensors, floats, halves, number
 from skills.resolution import Resolver, SlotSchema, read_schema_document, schema_document
 from skills.slot import SlotLabel
 
@@ -52,14 +52,14 @@ def read_slot_head(settings: dict[str, Any], tensors: Tensors, shape: EncoderSha
     expected = (len(names), shape.prompted_layers, 2, None, shape.d_attention)
     return SlotHead(
         labels=labels,
-        weights=floats(tensors, "slots.weights", (tags, shape.d_model)),
+        weights=halves(tensors, "slots.weights", (tags, shape.d_model)),
         bias=floats(tensors, "slots.bias", (tags,)),
         temperature=number(settings, "temperature", positive=True),
         resolver=Resolver(read_schema_document(settings["schema"])),
-        expected=floats(tensors, "slots.expected", expected) if names else None,
+        expected=halves(tensors, "slots.expected", expected) if names else None,
         expected_names=names,
         neighbours=(
-            floats(tensors, "slots.neighbours", (2, tags, shape.d_model))
+            halves(tensors, "slots.neighbours", (2, tags, shape.d_model))
             if "slots.neighbours" in tensors
             else None
         ),

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nlu.prompt import Floats
+from nlu.half import Floats, Halves
 
 Tensors = dict[str, NDArray[np.generic]]
 
@@ -31,6 +31,16 @@ def floats(tensors: Tensors, name: str, expected: tuple[int | None, ...]) -> Flo
         KeyError: there is no such tensor.
         ValueError: it has another shape.
     """
+    return _shaped(tensors, name, expected).astype(np.float32)
+
+
+def halves(tensors: Tensors, name: str, expected: tuple[int | None, ...]) -> Halves:
+    """Return a tensor in half precision if it is stored so, otherwise as `floats`."""
+    tensor = _shaped(tensors, name, expected)
+    return tensor if tensor.dtype == np.float16 else tensor.astype(np.float32)  # type: ignore[return-value]
+
+
+def _shaped(tensors: Tensors, name: str, expected: tuple[int | None, ...]) -> NDArray[np.generic]:
     tensor = tensors[name]
     fits = len(tensor.shape) == len(expected) and all(
         found > 0 if size is None else found == size
@@ -38,7 +48,7 @@ def floats(tensors: Tensors, name: str, expected: tuple[int | None, ...]) -> Flo
     )
     if not fits:
         raise ValueError(f"{name} has shape {tensor.shape}, expected {expected}")
-    return tensor.astype(np.float32)
+    return tensor
 
 
 def number(settings: dict[str, Any], name: str, *, positive: bool = False) -> float:

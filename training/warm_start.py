@@ -95,5 +95,4 @@ def grammar_vectors(parent: LoadedSkill) -> TrainedVectors | None:
     if head is None or encoder is None:
         return None
     bias = np.array([head.detector_bias], np.float32)
-    prompts = map(widened, (encoder, head.prompt.own, head.prompt.memory))
-    return TrainedVectors(*prompts, head.detector, bias)
+    return TrainedVectors(widened(encoder), head.prompt.own, head.prompt.memory, head.detector, bias)

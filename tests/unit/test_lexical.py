@@ -2,13 +2,15 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nlu.lexical import BUCKETS, MAX_BUCKETS_PER_LABEL, LexicalExpert
+from nlu.lexical import BUCKETS, MAX_BUCKETS_PER_LABEL, LexicalExpert, _counted
 
 TEXTS = [
     "when does my card arrive",
@@ -26,7 +28,7 @@ import hashlib, sys
 from nlu.lexical import LexicalExpert
 
 expert = LexicalExpert.fit(sys.argv[1:], [0, 0, 1, 1, 2, 2], 3)
-arrays = (expert.buckets, expert.weights, expert.starts)
+arrays = (expert.buckets, expert.first, expert.labels, expert.weights)
 print(hashlib.sha256(b"".join(array.tobytes() for array in arrays)).hexdigest())
 """
 
@@ -62,38 +64,53 @@ def test_scores_are_standardised() -> None:
 
 def test_scores_are_the_sparse_product() -> None:
     """Against a dense matrix, one n-gram at a time."""
-    expert = LexicalExpert(
-        buckets=np.array([97, 5, 97], np.uint16),
-        weights=np.array([0.5, 1.0, 0.25], np.float32),
-        starts=np.array([0, 1, 3], np.int32),
-    )
-    dense = np.zeros((2, BUCKETS), np.float32)
-    dense[0, 97], dense[1, 5], dense[1, 97] = 0.5, 1.0, 0.25
-    first, labels, weights = expert._by_bucket
-    rebuilt = np.zeros_like(dense)
-    for bucket in range(BUCKETS):
-        for place in range(first[bucket], first[bucket + 1]):
-            rebuilt[labels[place], bucket] = weights[place]
-    assert np.array_equal(rebuilt, dense)
+    dense = np.zeros((3, BUCKETS))
+    whole = TOY.by_label()
+    for label, (start, end) in enumerate(pairwise(whole.starts)):
+        dense[label, whole.buckets[start:end]] = whole.weights[start:end]
+    buckets, values = _counted("my card, and the weather")
+    is_known = dense[:, buckets].any(axis=0)
+    raw = dense[:, buckets[is_known]] @ values[is_known] / np.linalg.norm(values[is_known])
+    expected = (raw - raw.mean()) / (raw.std() + 0.01)
+    np.testing.assert_allclose(TOY.scores("my card, and the weather"), expected, rtol=1e-5)
+
+
+def test_weights_in_steps_score_as_their_products() -> None:
+    whole, step = TOY.by_label(), 0.01
+    steps = np.rint(whole.weights / step).astype(np.uint8)
+    stepped = LexicalExpert.of_labels(replace(whole, weights=steps), step)
+    product = LexicalExpert.of_labels(replace(whole, weights=steps * np.float32(step)))
+    assert stepped.weights.dtype == np.uint8
+    for text in TEXTS:
+        assert np.array_equal(stepped.scores(text), product.scores(text))
+
+
+@pytest.mark.parametrize("label_count", [3, 300])
+def test_by_label_and_back_is_the_same(label_count: int) -> None:
+    expert = LexicalExpert.fit(TEXTS, LABELS, label_count)
+    again = LexicalExpert.of_labels(expert.by_label())
+    for name in ("buckets", "first", "labels", "weights"):
+        assert np.array_equal(getattr(again, name), getattr(expert, name))
 
 
 def test_a_label_without_rows_is_never_named() -> None:
     expert = LexicalExpert.fit(TEXTS, [0, 0, 2, 2, 2, 2], 3)
-    assert np.diff(expert.starts).tolist()[1] == 0
+    assert np.diff(expert.by_label().starts).tolist()[1] == 0
     assert expert.scores("my card").argmax() == 0
 
 
 def test_weights_are_not_negative_and_buckets_rise_within_a_label() -> None:
-    assert (TOY.weights >= 0).all()
-    assert TOY.starts[0] == 0 and TOY.starts[-1] == len(TOY.buckets) == len(TOY.weights)
-    for start, end in zip(TOY.starts[:-1], TOY.starts[1:], strict=True):
-        assert (np.diff(TOY.buckets[start:end].astype(int)) > 0).all()
+    whole = TOY.by_label()
+    assert (whole.weights >= 0).all()
+    assert whole.starts[0] == 0 and whole.starts[-1] == len(whole.buckets) == len(whole.weights)
+    for start, end in pairwise(whole.starts):
+        assert (np.diff(whole.buckets[start:end].astype(int)) > 0).all()
 
 
 def test_a_label_keeps_its_largest_weights() -> None:
     words = [f"word{i}" for i in range(3000)]
     expert = LexicalExpert.fit([" ".join(words), *["unmistakable"] * 50], [0] * 51, 2)
-    assert np.diff(expert.starts).tolist() == [MAX_BUCKETS_PER_LABEL, 0]
+    assert np.diff(expert.by_label().starts).tolist() == [MAX_BUCKETS_PER_LABEL, 0]
     assert expert.scores("unmistakable").argmax() == 0
 
 

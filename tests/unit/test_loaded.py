@@ -79,14 +79,14 @@ def test_what_is_packed_is_loaded(version: SkillVersion, soft: bool) -> None:
     loaded = load_packed(version, pack_skill(prompt, head))
     assert loaded.intent is not None and loaded.slots is None and loaded.grammar is None
     [array], [expected] = loaded.prompt.arrays(), prompt.arrays()
-    assert array.dtype == np.float32
+    assert array.dtype == (np.float32 if soft else np.float16)
     np.testing.assert_allclose(array, expected, rtol=0 if soft else 1e-3, atol=0 if soft else 1e-5)
-    features = head.prototypes[::-1].copy()
+    features = head.unit_prototypes[::-1].copy()
     texts = ["top up 1", "exchange rate", "arrival"]
     output, original = loaded.intent.predict(texts, features), head.predict(texts, features)
     np.testing.assert_allclose(output.probabilities, original.probabilities, atol=5e-3)
     np.testing.assert_allclose(output.in_scope, original.in_scope, atol=5e-3)
-    np.testing.assert_allclose(np.linalg.norm(loaded.intent.prototypes, axis=1), 1, rtol=1e-5)
+    np.testing.assert_allclose(np.linalg.norm(loaded.intent.unit_prototypes, axis=1), 1, rtol=1e-5)
 
 
 def test_packing_gives_the_same_bytes_again() -> None:
@@ -127,7 +127,7 @@ def nan(*shape: int) -> NDArray[np.float16]:
 
 
 DEEP = (4, 2, 16, 384)
-BUCKETS = make_head().lexical.buckets  # type: ignore[union-attr]
+BUCKETS = make_head().lexical.by_label().buckets  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize(

@@ -132,7 +132,8 @@ def test_expected_slots_add_their_vectors_to_the_prompt(make_prompt: Callable[..
     np.testing.assert_array_equal(extended.deep[:, :, :4], prompt.deep)
     np.testing.assert_array_equal(extended.deep[:, :, 4:6], expected[0])
     np.testing.assert_array_equal(extended.deep[:, :, 6:], expected[2])
-    assert head.prompt_for(prompt, ("city", "people", "city")) is extended
+    again = head.prompt_for(prompt, ("city", "people", "city"))
+    assert again.deep is not None and np.array_equal(again.deep, extended.deep)
     assert head.prompt_for(prompt, ()) is prompt
     assert head.prompt_for(prompt, ("unheard-of",)) is prompt
     assert plain.prompt_for(prompt, ("city",)) is prompt

@@ -95,9 +95,9 @@ def test_an_intent_skill_begins_with_prompt_and_prototypes(
     assert np.array_equal(half(grown.prompt.deep), half(parent.prompt.deep))
     assert parent.intent is not None and grown.intent is not None
     assert grown.intent.labels == ("block_card", *parent.intent.labels)
-    np.testing.assert_allclose(grown.intent.prototypes[1:], parent.intent.prototypes, atol=1e-3)
+    np.testing.assert_allclose(grown.intent.unit_prototypes[1:], parent.intent.unit_prototypes, atol=1e-3)
     rows = [row.text for row in dataset.train if row.intent == "block_card"]
-    np.testing.assert_allclose(grown.intent.prototypes[0], class_mean(rows, grown, backbone), atol=1e-3)
+    np.testing.assert_allclose(grown.intent.unit_prototypes[0], class_mean(rows, grown, backbone), atol=1e-3)
 
 
 def test_a_growing_skill_takes_a_share_of_the_steps(
