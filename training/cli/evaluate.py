@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
-from skills.skill import SkillKind, SkillRef
+from skills.skill import SkillRef
 from training.cli.catalogs import load_version
-from training.cli.labeled_files import LabeledFiles, Skipped
+from training.cli.measuring import make_examiner, named, read_rows
 from training.cli.options import (
     FILE,
     FILE_OR_FOLDER,
@@ -19,14 +18,9 @@ from training.cli.options import (
     json_option,
     setting,
 )
-from training.cli.output import Table, cell, print_json, print_table, print_warning
+from training.cli.output import Table, cell, print_json, print_table
 from training.cli.reports import check_report, write_page
 from training.cli.scores import scores
-
-if TYPE_CHECKING:
-    from nlu.backbone import Backbone
-    from nlu.compute import Compute
-    from nlu.loaded import LoadedSkill
 
 
 @click.command()
@@ -44,17 +38,16 @@ if TYPE_CHECKING:
 @engine_options
 def evaluate(skill: str, **options: Any) -> None:
     """Answer labeled rows with a stored skill, and compare."""
-    from nlu.compute import choose
-
     ref = SkillRef.parse(skill)
     if options["report"] is not None:
         check_report(options["report"])
-    compute = choose(options["device"], options["precision"], options["threads"])
     loaded, backbone = load_version(ref, options)
     version = loaded.version
-    evaluation = _EVALUATIONS[version.kind](loaded, backbone, compute, options)
+    rows = read_rows(version.kind, options)
+    examiner = make_examiner(backbone, options)
+    evaluation = examiner.evaluate(loaded, rows, with_context=not options["ignore_context"])
     if options["report"] is not None:
-        write_page(options["report"], version, evaluation, ", ".join(map(str, options["data"])))
+        write_page(options["report"], version, evaluation, named(options["data"]))
     found = scores(version.kind, evaluation)
     if options["json"]:
         known = {"name": version.name, "version": version.version, "sha256": version.sha256}
@@ -63,51 +56,3 @@ def evaluate(skill: str, **options: Any) -> None:
     print_table(Table(("skill", str(version)), [(cell("rows"), cell(found.measured)), *found.rows]))
     for table in found.tables:
         print_table(table)
-
-
-def _intents(skill: LoadedSkill, backbone: Backbone, compute: Compute, options: dict[str, Any]) -> object:
-    from nlu.engine import make_engine
-    from training.evaluation import evaluate as measure
-
-    rows, skipped = _files(options).read()
-    _warn(skipped)
-    return measure(skill, rows, backbone, make_engine(backbone, compute, options["engine"]))
-
-
-def _slots(skill: LoadedSkill, backbone: Backbone, compute: Compute, options: dict[str, Any]) -> object:
-    from nlu.engine import make_engine
-    from training.slot_evaluation import evaluate_slots
-
-    found = _files(options).read_slots()
-    _warn(found.skipped)
-    engine = make_engine(backbone, compute, options["engine"])
-    with_context = not options["ignore_context"]
-    return evaluate_slots(skill, found.utterances, backbone, engine, with_context=with_context)
-
-
-def _corrections(skill: LoadedSkill, backbone: Backbone, compute: Compute, options: dict[str, Any]) -> object:
-    from nlu.corrector import Corrector
-    from nlu.engine import make_engine
-    from training.correction_evaluation import evaluate_corrections
-
-    sentences, skipped = _files(options).read_corrections()
-    _warn(skipped)
-    engine = make_engine(backbone, compute, options["engine"])
-    return evaluate_corrections(skill, sentences, backbone, engine, Corrector(backbone.decoder(), compute))
-
-
-_EVALUATIONS: dict[SkillKind, Callable[[LoadedSkill, Backbone, Compute, dict[str, Any]], object]] = {
-    SkillKind.INTENT: _intents,
-    SkillKind.SLOTS: _slots,
-    SkillKind.JOINT: _slots,
-    SkillKind.GRAMMAR: _corrections,
-}
-
-
-def _files(options: dict[str, Any]) -> LabeledFiles:
-    return LabeledFiles(options["data"], options["columns"], options["skip_bad_rows"])
-
-
-def _warn(skipped: Skipped) -> None:
-    for error in skipped:
-        print_warning(f"bad row, skipped: {error}")

@@ -10,8 +10,13 @@ import click
 
 from skills.skill import LIVE, SkillRef
 from training.cli.catalogs import load_version, open_catalog
+from training.cli.compare import compare
+from training.cli.history import history, restore
 from training.cli.options import FOLDER, backbone_options, catalog_option, json_option, setting
 from training.cli.output import print_json, print_message, print_table
+from training.cli.promote import promote
+from training.cli.relabel import relabel
+from training.cli.skill_files import export_skill, import_skill
 from training.cli.versions import (
     details_table,
     skills_document,
@@ -25,7 +30,11 @@ _ALIAS = setting("--alias", default=LIVE, help="The name that is moved.")
 
 @click.group()
 def skills() -> None:
-    """List, promote, roll back and delete skills."""
+    """List, compare, promote, roll back, move and delete skills."""
+
+
+for command in (compare, promote, relabel, export_skill, import_skill, restore, history):
+    skills.add_command(command)
 
 
 @skills.command("list")
@@ -58,24 +67,6 @@ def show(skill: str, catalog: str, json: bool) -> None:
         return
     print_table(details_table(version))
     print_table(versions_table(others))
-
-
-@skills.command()
-@click.argument("skill", metavar="NAME@VERSION")
-@_ALIAS
-@json_option
-@catalog_option
-def promote(skill: str, catalog: str, alias: str, json: bool) -> None:
-    """Let an alias name a version; the version of "live" is what servers answer with."""
-    ref = SkillRef.parse(skill)
-    if "@" not in skill:
-        raise click.UsageError(f"name the version to promote, such as {skill}@1", click.get_current_context())
-    with open_catalog(catalog) as opened:
-        version = opened.promote(ref, alias)
-    if json:
-        print_json(version_document(version))
-    else:
-        click.echo(f"{version} is {alias}")
 
 
 @skills.command()

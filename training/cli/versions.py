@@ -6,18 +6,12 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from skills.headline import HEADLINES
 from skills.skill import LIVE, SkillKind
 from training.cli.output import Table, cell, percent
 
 if TYPE_CHECKING:
     from skills.skill import SkillVersion
-
-_HEADLINES = {  # of each kind, the number that tells most: its name in the catalog, and in words
-    SkillKind.INTENT: ("accuracy", "accuracy"),
-    SkillKind.SLOTS: ("slot_f1", "slot F1"),
-    SkillKind.JOINT: ("whole_frame", "whole frames"),
-    SkillKind.GRAMMAR: ("edit_f05", "edit F0.5"),
-}
 
 
 def version_document(version: SkillVersion) -> dict[str, Any]:
@@ -101,7 +95,7 @@ def versions_table(versions: Sequence[SkillVersion]) -> Table:
 
 def _headline(version: SkillVersion) -> str:
     """Return the number that tells most, and what it is."""
-    metric, name = _HEADLINES[version.kind]
+    metric, name = HEADLINES[version.kind]
     share = version.metrics.get(metric)
     return "-" if share is None else f"{percent(share)} {name}"
 
