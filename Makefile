@@ -23,10 +23,11 @@ check: $(INSTALLED)
 # Stubs of an old grpcio-tools load on every newer runtime (Rasa 3.6 has protobuf 4.23.3), never the other way.
 proto: $(PROTO_VENV)/.installed
 	$(PROTO_VENV)/bin/python -m grpc_tools.protoc -Iproto --python_out=$(PROTO_VENV) --pyi_out=$(PROTO_VENV) \
-		--grpc_python_out=$(PROTO_VENV) proto/softspoken/nlu/v1/nlu.proto
-	sed 's/^from softspoken\.nlu\.v1 import/from nlu.v1 import/' \
-		$(PROTO_VENV)/softspoken/nlu/v1/nlu_pb2_grpc.py > nlu/v1/nlu_pb2_grpc.py
-	cp $(PROTO_VENV)/softspoken/nlu/v1/nlu_pb2.py $(PROTO_VENV)/softspoken/nlu/v1/nlu_pb2.pyi nlu/v1/
+		--grpc_python_out=$(PROTO_VENV) proto/softspoken/nlu/v1/*.proto
+	for stub in nlu_pb2.py nlu_pb2.pyi nlu_pb2_grpc.py training_pb2.py training_pb2.pyi training_pb2_grpc.py; do \
+		sed 's/^from softspoken\.nlu\.v1 import/from nlu.v1 import/' \
+			$(PROTO_VENV)/softspoken/nlu/v1/$$stub > nlu/v1/$$stub; \
+	done
 
 $(PROTO_VENV)/.installed:
 	$(PYTHON) -m venv $(PROTO_VENV)

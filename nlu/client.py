@@ -13,7 +13,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator, Sequence
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import Any
 
 import grpc
 import grpc.aio
@@ -31,6 +31,7 @@ from nlu.client_errors import (
     UnknownSkillError,
     error_of_call,
 )
+from nlu.client_thread import TIMEOUT, Result, ThreadClient
 from nlu.client_types import (
     Edit,
     Grammar,
@@ -88,31 +89,20 @@ __all__ = [
     "UnknownSkillError",
 ]
 
-TIMEOUT = 5.0  # s; an answer takes milliseconds, and a dialog that waits longer has lost its user
 _RETRY_SECONDS = 0.1  # between looks at a server that is not ready yet
 
-Result = TypeVar("Result")
 
-
-class Client:
-    """A client for threads: share one, it keeps one connection per server.
-
-    timeout: seconds for a call unless the call says otherwise; None for no limit.
+class Client(ThreadClient):
+    """The client for threads, see `ThreadClient`.
 
     Raises:
-        InvalidRequestError: the settings do not go together, or a TLS file cannot be read.
         ClientError: from every method.
     """
 
     def __init__(
         self, address: str, *, timeout: float | None = TIMEOUT, tls: Tls | None = None, api_key: str = ""
     ) -> None:
-        self._connection = Connection(address, timeout, tls, api_key)
-        credentials = self._connection.credentials()
-        if credentials is None:
-            self._channel = grpc.insecure_channel(address, CHANNEL_OPTIONS)
-        else:
-            self._channel = grpc.secure_channel(address, credentials, CHANNEL_OPTIONS)
+        super().__init__(address, timeout=timeout, tls=tls, api_key=api_key)
         self._stub = nlu_pb2_grpc.NluServiceStub(self._channel)
 
     def parse(self, request: ParseRequest | str, *, timeout: float | None = None) -> ParseResult:
@@ -162,39 +152,6 @@ class Client:
                 if time.monotonic() + _RETRY_SECONDS >= end:
                     raise _not_ready(self._connection, timeout, error) from error
             time.sleep(_RETRY_SECONDS)
-
-    def close(self) -> None:
-        """Close the connections; calls in flight are cancelled."""
-        self._channel.close()
-
-    def __enter__(self) -> Client:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-    def _call(
-        self, method: Any, message: Any, read: Callable[[Any], Result], timeout: float | None
-    ) -> Result:
-        seconds = self._connection.timeout if timeout is None else timeout
-        try:
-            return read(method(message, timeout=seconds, metadata=self._connection.metadata()))
-        except grpc.RpcError as error:
-            raise error_of_call(error) from error
-
-    def _stream(
-        self, method: Any, message: Any, read: Callable[[Any], Result], timeout: float | None
-    ) -> Iterator[Result]:
-        call = method(message, timeout=timeout, metadata=self._connection.metadata())
-        try:
-            for response in call:
-                yield read(response)
-        except grpc.RpcError as error:
-            raise error_of_call(error) from error
-        finally:
-            call.cancel()
 
 
 class AsyncClient:

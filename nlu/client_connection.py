@@ -18,8 +18,14 @@ SERVICE_CONFIG: dict[str, Any] = {
     "loadBalancingConfig": [{"round_robin": {}}],
     "methodConfig": [
         {
-            "name": [{"service": "softspoken.nlu.v1.NluService"}],
-            # All methods only read, so they may be sent again. CANCELLED by the server means as much as
+            "name": [
+                {"service": "softspoken.nlu.v1.NluService"},
+                *(
+                    {"service": "softspoken.nlu.v1.TrainingService", "method": method}
+                    for method in ("GetJob", "ListJobs", "WatchJob")
+                ),
+            ],
+            # These methods only read, so they may be sent again. CANCELLED by the server means as much as
             # UNAVAILABLE: gRPC says so to calls that arrive in the moment in which a server stops.
             "retryPolicy": {
                 "maxAttempts": 4,

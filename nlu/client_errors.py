@@ -3,6 +3,7 @@
 ClientError
 ├── InvalidRequestError     what was sent is wrong; `field` names it
 ├── UnknownSkillError       no such skill, version or alias
+├── UnknownJobError         no such training job
 ├── SkillRefusedError       the version exists, but the server cannot serve it
 ├── OverloadedError         the server's queue is full; `retry_after` says when to try again
 ├── DeadlineError           no answer in time
@@ -47,6 +48,10 @@ class UnknownSkillError(ClientError):
     """No such skill, version or alias."""
 
 
+class UnknownJobError(ClientError):
+    """No such training job."""
+
+
 class SkillRefusedError(ClientError):
     """The version exists, but the server cannot serve it."""
 
@@ -85,7 +90,10 @@ _BY_CODE: dict[int, type[ClientError]] = {
 
 def error_of_item(status: nlu_pb2.ItemStatus, request_id: str) -> ClientError:
     """Return the error that one item of a batch carries."""
-    return _BY_CODE.get(status.code, ServerError)(
+    kind = _BY_CODE.get(status.code, ServerError)
+    if kind is UnknownSkillError and status.field == "job":
+        kind = UnknownJobError
+    return kind(
         status.message,
         request_id=request_id,
         field=status.field,

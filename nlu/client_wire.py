@@ -41,7 +41,7 @@ _OUTCOMES = {
     nlu_pb2.OUTCOME_OUT_OF_SCOPE: Outcome.OUT_OF_SCOPE,
     nlu_pb2.OUTCOME_EMPTY_INPUT: Outcome.EMPTY_INPUT,
 }
-_KINDS = {
+KINDS = {
     nlu_pb2.SKILL_KIND_INTENT: SkillKind.INTENT,
     nlu_pb2.SKILL_KIND_SLOTS: SkillKind.SLOTS,
     nlu_pb2.SKILL_KIND_GRAMMAR: SkillKind.GRAMMAR,
@@ -134,10 +134,10 @@ def read_skills(message: nlu_pb2.ListSkillsResponse) -> SkillList:
     return SkillList(
         revision=message.revision,
         skills=tuple(
-            ServedSkill(_version(each.skill), _kind(each.kind), each.label_count, tuple(each.aliases))
+            ServedSkill(read_version(each.skill), read_kind(each.kind), each.label_count, tuple(each.aliases))
             for each in message.skills
         ),
-        refused=tuple(RefusedSkill(_version(each.skill), each.reason) for each in message.refused),
+        refused=tuple(RefusedSkill(read_version(each.skill), each.reason) for each in message.refused),
         backbone=message.backbone,
     )
 
@@ -151,8 +151,8 @@ def read_details(message: nlu_pb2.GetSkillResponse) -> SkillDetails:
     """Return the description of one version."""
     provenance = message.provenance
     return SkillDetails(
-        skill=_version(message.skill),
-        kind=_kind(message.kind),
+        skill=read_version(message.skill),
+        kind=read_kind(message.kind),
         method=message.method,
         labels=tuple(message.labels),
         metrics=dict(message.metrics),
@@ -169,14 +169,24 @@ def read_details(message: nlu_pb2.GetSkillResponse) -> SkillDetails:
     )
 
 
+def read_version(message: nlu_pb2.SkillVersionRef) -> SkillVersion:
+    """Return what names a version."""
+    return SkillVersion(message.name, message.version, message.sha256)
+
+
+def read_kind(number: nlu_pb2.SkillKind) -> SkillKind:
+    """Return a kind; one that is newer than this client is unspecified."""
+    return KINDS.get(number, SkillKind.UNSPECIFIED)
+
+
 def _item(item: nlu_pb2.BatchParseItem, request_id: str) -> ParseResult | ClientError:
     return error_of_item(item.status, request_id) if item.status.code else read_result(item.response)
 
 
 def _skill_result(message: nlu_pb2.SkillResult) -> SkillResult:
     return SkillResult(
-        skill=_version(message.skill),
-        kind=_kind(message.kind),
+        skill=read_version(message.skill),
+        kind=read_kind(message.kind),
         outcome=_OUTCOMES.get(message.outcome, Outcome.UNSPECIFIED),
         ranking=tuple(Intent(each.name, each.confidence) for each in message.intent.ranking),
         in_scope=message.intent.in_scope,
@@ -216,11 +226,3 @@ def _timestamp(time: datetime | None) -> Timestamp | None:
     timestamp = Timestamp()
     timestamp.FromDatetime(time.replace(tzinfo=None))
     return timestamp
-
-
-def _version(message: nlu_pb2.SkillVersionRef) -> SkillVersion:
-    return SkillVersion(message.name, message.version, message.sha256)
-
-
-def _kind(number: nlu_pb2.SkillKind) -> SkillKind:
-    return _KINDS.get(number, SkillKind.UNSPECIFIED)

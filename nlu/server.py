@@ -26,7 +26,8 @@ from nlu.parser import Parser
 from nlu.reader import Reader
 from nlu.registry import POLL_SECONDS, Registry
 from nlu.service import NluServicer, Service
-from nlu.v1 import nlu_pb2, nlu_pb2_grpc
+from nlu.training_service import CheckTraining, Training, TrainingServicer
+from nlu.v1 import nlu_pb2, nlu_pb2_grpc, training_pb2, training_pb2_grpc
 from nlu.warm_up import warm_up
 from skills.errors import InputError
 from storage.catalog import Catalog
@@ -36,6 +37,7 @@ CORRECTION_NICENESS = 10  # of its thread: intents and slots, which most dialogs
 CORRECTION_TOKENS = 256  # of one batch: larger ones take longer and are no more efficient (measured)
 FLUSH_SECONDS = 1.0  # for the last answers to leave, after they were given
 NLU_SERVICE: str = nlu_pb2.DESCRIPTOR.services_by_name["NluService"].full_name
+TRAINING_SERVICE: str = training_pb2.DESCRIPTOR.services_by_name["TrainingService"].full_name
 
 logger = logging.getLogger(__name__)
 
@@ -56,6 +58,7 @@ class ServerSettings:
     precision: str = "auto"
     threads: int = 0  # as many as the process may use
     reflection: bool = False  # tells the methods to anyone who asks
+    training: bool = False  # lets anyone who can connect have skills trained, promoted and deleted
     cache: Path | None = None  # of converted models; None for the user's
     poll_seconds: float = POLL_SECONDS
     grace_seconds: float = (
@@ -115,10 +118,17 @@ async def open_service(settings: ServerSettings) -> AsyncIterator[Service]:
         ready = partial(warm_up, backbone=backbone, encoder=encoder, corrector=corrector)
         registry = Registry(catalog, backbone, ready)
         await asyncio.to_thread(registry.refresh)
-        yield Service(backbone, registry, Parser(backbone, registry, Reader(backbone, encoder, corrector)))
+        yield Service(
+            catalog, backbone, registry, Parser(backbone, registry, Reader(backbone, encoder, corrector))
+        )
 
 
-async def serve(settings: ServerSettings, *, ready: Callable[[str], None] | None = None) -> None:
+async def serve(
+    settings: ServerSettings,
+    *,
+    ready: Callable[[str], None] | None = None,
+    check_training: CheckTraining = lambda request, data: None,
+) -> None:
     """Serve until SIGTERM or SIGINT, answer what is in flight, and return.
 
     Health is NOT_SERVING until the skills are warm; a signal before that ends the process at once. Runs in
@@ -127,20 +137,23 @@ async def serve(settings: ServerSettings, *, ready: Callable[[str], None] | None
     Args:
         settings: where to listen and what to serve.
         ready: called with the bound address when requests are answered.
+        check_training: raises InputError at the submission of a training that a worker could not run.
 
     Raises:
         BackboneError, CatalogError, InputError: it cannot start.
     """
-    servicer, healthy, boundary = NluServicer(), health.aio.HealthServicer(), CallBoundary()
-    server = _make_server(settings, servicer, healthy, boundary)
-    await _set_health(healthy, serving=False)
+    servicer, training = NluServicer(), TrainingServicer()
+    healthy, boundary = health.aio.HealthServicer(), CallBoundary()
+    server = _make_server(settings, (servicer, training), healthy, boundary)
+    await _set_health(healthy, settings, serving=False)
     address = _bind(server, settings)
     await server.start()
     try:
         async with open_service(settings) as service:
             with _stop_signals() as stop:
                 servicer.start(service)
-                await _set_health(healthy, serving=True)
+                training.start(Training(service.catalog, check_training))
+                await _set_health(healthy, settings, serving=True)
                 logger.info("serving on %s", address)
                 polling = asyncio.create_task(service.registry.poll(settings.poll_seconds))
                 stopping = asyncio.create_task(stop.wait())
@@ -152,6 +165,7 @@ async def serve(settings: ServerSettings, *, ready: Callable[[str], None] | None
                     logger.info("stopping: no new requests, %g s for those in flight", settings.grace_seconds)
                     await healthy.enter_graceful_shutdown()
                     servicer.stop()
+                    training.stop()
                     # gRPC's own grace would cancel calls that arrive meanwhile, and wait for health watches.
                     with suppress(TimeoutError):
                         await asyncio.wait_for(boundary.idle(), settings.grace_seconds)
@@ -187,7 +201,7 @@ def _corrections(
 
 def _make_server(
     settings: ServerSettings,
-    servicer: NluServicer,
+    servicers: tuple[NluServicer, TrainingServicer],
     healthy: health.aio.HealthServicer,
     boundary: CallBoundary,
 ) -> grpc.aio.Server:
@@ -199,10 +213,12 @@ def _make_server(
             ("grpc.so_reuseport", 0),  # otherwise two servers share a port in silence
         ],
     )
-    nlu_pb2_grpc.add_NluServiceServicer_to_server(servicer, server)
+    nlu_pb2_grpc.add_NluServiceServicer_to_server(servicers[0], server)
+    if settings.training:
+        training_pb2_grpc.add_TrainingServiceServicer_to_server(servicers[1], server)
     health_pb2_grpc.add_HealthServicer_to_server(healthy, server)
     if settings.reflection:
-        names = (NLU_SERVICE, health.SERVICE_NAME, reflection.SERVICE_NAME)
+        names = (*_services(settings), health.SERVICE_NAME, reflection.SERVICE_NAME)
         reflection.enable_server_reflection(names, server)
     return server
 
@@ -240,9 +256,13 @@ def _credentials(settings: ServerSettings) -> grpc.ServerCredentials | None:
         raise InputError(f"cannot read a TLS file: {error}", field="tls_certificate") from error
 
 
-async def _set_health(healthy: health.aio.HealthServicer, *, serving: bool) -> None:
+def _services(settings: ServerSettings) -> tuple[str, ...]:
+    return (NLU_SERVICE, TRAINING_SERVICE) if settings.training else (NLU_SERVICE,)
+
+
+async def _set_health(healthy: health.aio.HealthServicer, settings: ServerSettings, *, serving: bool) -> None:
     response = health_pb2.HealthCheckResponse
-    for name in (health.OVERALL_HEALTH, NLU_SERVICE):
+    for name in (health.OVERALL_HEALTH, *_services(settings)):
         await healthy.set(name, response.SERVING if serving else response.NOT_SERVING)
 
 

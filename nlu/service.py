@@ -16,6 +16,7 @@ from nlu.registry import Registry
 from nlu.v1 import nlu_pb2, nlu_pb2_grpc
 from nlu.wire import read_ref, read_request, write_result, write_snapshot, write_version
 from skills.errors import InputError, NotReadyError
+from storage.catalog import Catalog
 
 MAX_BATCH = 256  # items of one BatchParse
 IN_FLIGHT = 64  # items of one call that wait for the engine at a time: enough for a batch, and fair to others
@@ -27,6 +28,7 @@ _STOPPING = "the server is stopping: send what was not answered to another one, 
 class Service:
     """What answers calls, whole and warm."""
 
+    catalog: Catalog
     backbone: Backbone
     registry: Registry
     parser: Parser

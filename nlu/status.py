@@ -18,6 +18,7 @@ from skills.errors import (
     NotReadyError,
     OverloadedError,
     SkillRefusedError,
+    UnknownJobError,
     UnknownSkillError,
 )
 
@@ -28,6 +29,7 @@ MESSAGE_BYTES = 1000  # of UTF-8; a message travels three times in the trailers,
 _DETAILS_METADATA = "grpc-status-details-bin"  # fixed by grpc
 _TABLE: dict[type, tuple[grpc.StatusCode, str]] = {
     UnknownSkillError: (grpc.StatusCode.NOT_FOUND, "UNKNOWN_SKILL"),
+    UnknownJobError: (grpc.StatusCode.NOT_FOUND, "UNKNOWN_JOB"),
     InputError: (grpc.StatusCode.INVALID_ARGUMENT, ""),
     SkillRefusedError: (grpc.StatusCode.FAILED_PRECONDITION, "SKILL_REFUSED"),
     OverloadedError: (grpc.StatusCode.RESOURCE_EXHAUSTED, "OVERLOADED"),

@@ -35,7 +35,7 @@ _OUTCOMES = {
     Outcome.OUT_OF_SCOPE: nlu_pb2.OUTCOME_OUT_OF_SCOPE,
     Outcome.EMPTY_INPUT: nlu_pb2.OUTCOME_EMPTY_INPUT,
 }
-_KINDS = {
+KINDS = {
     SkillKind.INTENT: nlu_pb2.SKILL_KIND_INTENT,
     SkillKind.SLOTS: nlu_pb2.SKILL_KIND_SLOTS,
     SkillKind.GRAMMAR: nlu_pb2.SKILL_KIND_GRAMMAR,
@@ -68,6 +68,7 @@ def read_request(message: nlu_pb2.ParseRequest, *, request_id: str = "") -> Pars
         n_best=options.n_best or ParseRequest.n_best,
         min_confidence=options.min_confidence,
         offset_unit=_OFFSET_UNITS[options.offset_unit],
+        session_id=message.context.session_id,
         expected_slots=tuple(message.context.expected_slots),
         reference_time=_reference_time(message.context),
         correct_grammar=options.correct_grammar,
@@ -80,14 +81,26 @@ def read_ref(message: nlu_pb2.SkillRef, *, field: str) -> SkillRef:
     Raises:
         InputError: the name or the alias is not well-formed.
     """
-    _check_name(message.name, "skill name", f"{field}.name")
+    check_name_at(message.name, "skill name", f"{field}.name")
     selector = message.WhichOneof("selector")
     if selector == "version":
         return SkillRef(message.name, message.version)
     if selector == "alias":
-        _check_name(message.alias, "alias", f"{field}.alias")
+        check_name_at(message.alias, "alias", f"{field}.alias")
         return SkillRef(message.name, message.alias)
     return SkillRef(message.name)
+
+
+def check_name_at(name: str, what: str, field: str) -> None:
+    """Check a name, or an alias; `field` is its place in the request.
+
+    Raises:
+        InputError: it is not well-formed; names the field.
+    """
+    try:
+        check_name(name, what=what)
+    except InputError as error:
+        raise InputError(str(error), field=field) from error
 
 
 def write_result(result: ParseResult) -> nlu_pb2.ParseResponse:
@@ -110,24 +123,23 @@ def write_result(result: ParseResult) -> nlu_pb2.ParseResponse:
 
 def write_snapshot(snapshot: Snapshot, backbone: str) -> nlu_pb2.ListSkillsResponse:
     """Return what is served, by name and version, and what is refused."""
-    served = [skill.version for skill in snapshot.skills.values()]
-    versions = {(version.name, version.version): version for version in served}
+    versions = {(version.name, version.version): version for version in snapshot.skills.values()}
     aliases: dict[tuple[str, int], list[str]] = {key: [] for key in versions}
-    for (name, alias), skill in sorted(snapshot.skills.items()):
-        aliases[name, skill.version.version].append(alias)
+    for name, alias in sorted(snapshot.skills):
+        aliases[name, snapshot.skills[name, alias].version].append(alias)
     return nlu_pb2.ListSkillsResponse(
         revision=snapshot.revision,
         skills=[
             nlu_pb2.ServedVersion(
-                skill=_version_ref(versions[key]),
-                kind=_KINDS[versions[key].kind],
+                skill=write_version_ref(versions[key]),
+                kind=KINDS[versions[key].kind],
                 label_count=len(versions[key].labels),
                 aliases=aliases[key],
             )
             for key in sorted(versions)
         ],
         refused=[
-            nlu_pb2.RefusedVersion(skill=_version_ref(each.version), reason=each.reason)
+            nlu_pb2.RefusedVersion(skill=write_version_ref(each.version), reason=each.reason)
             for each in snapshot.refused
         ],
         backbone=backbone,
@@ -139,8 +151,8 @@ def write_version(version: SkillVersion) -> nlu_pb2.GetSkillResponse:
     created_at = Timestamp()
     created_at.FromDatetime(version.created_at)
     return nlu_pb2.GetSkillResponse(
-        skill=_version_ref(version),
-        kind=_KINDS[version.kind],
+        skill=write_version_ref(version),
+        kind=KINDS[version.kind],
         method=str(version.method),
         labels=version.labels,
         metrics=version.metrics,
@@ -149,6 +161,11 @@ def write_version(version: SkillVersion) -> nlu_pb2.GetSkillResponse:
         stored_bytes=version.bytes,
         created_at=created_at,
     )
+
+
+def write_version_ref(version: SkillVersion) -> nlu_pb2.SkillVersionRef:
+    """Return what names a version."""
+    return nlu_pb2.SkillVersionRef(name=version.name, version=version.version, sha256=version.sha256)
 
 
 def _reference_time(context: nlu_pb2.ParseContext) -> datetime | None:
@@ -179,7 +196,7 @@ def _provenance(provenance: Provenance) -> nlu_pb2.Provenance:
 def _skill_result(result: SkillResult) -> nlu_pb2.SkillResult:
     return nlu_pb2.SkillResult(
         skill=nlu_pb2.SkillVersionRef(name=result.skill, version=result.version, sha256=result.sha256),
-        kind=_KINDS[result.kind],
+        kind=KINDS[result.kind],
         outcome=_OUTCOMES[result.outcome],
         intent=None if result.intent is None else _intent(result.intent),
         slots=None if result.slots is None else nlu_pb2.SlotsResult(slots=map(_slot, result.slots.slots)),
@@ -229,14 +246,3 @@ def _grammar(answer: GrammarAnswer) -> nlu_pb2.GrammarResult:
             for edit in answer.edits
         ],
     )
-
-
-def _version_ref(version: SkillVersion) -> nlu_pb2.SkillVersionRef:
-    return nlu_pb2.SkillVersionRef(name=version.name, version=version.version, sha256=version.sha256)
-
-
-def _check_name(name: str, what: str, field: str) -> None:
-    try:
-        check_name(name, what=what)
-    except InputError as error:
-        raise InputError(str(error), field=field) from error

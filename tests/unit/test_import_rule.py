@@ -18,7 +18,10 @@ MODULES = sorted(path for folder in FOLDERS for path in (ROOT / folder).rglob("*
 CLIENT = [
     path
     for path in MODULES
-    if any(path.match(f"nlu/{name}.py") for name in ("client*", "v1/*", "address", "__init__"))
+    if any(
+        path.match(f"nlu/{name}.py")
+        for name in ("client*", "training_client*", "v1/*", "address", "__init__")
+    )
 ]
 CLIENT_MAY_IMPORT = ("grpc", "google.protobuf", "google.rpc")
 

@@ -28,6 +28,11 @@ _PLAIN = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 @setting("--tls-client-ca", type=FILE, help="Let only clients in that this authority has certified.")
 @setting("--insecure", is_flag=True, help="Plain text beyond this machine, where a proxy or a mesh encrypts.")
 @setting("--reflection", is_flag=True, help="Tell the methods to anyone who asks.")
+@setting(
+    "--training/--no-training",
+    default=False,
+    help="Answer TrainingService, too: whoever can connect may change skills.",
+)
 @setting("--poll-seconds", type=float, default=1.0, help="Between looks at the catalog.")
 @setting("--grace-seconds", type=float, default=10.0, help="For requests in flight at a stop.")
 @setting("--queue-rows", type=int, default=1024, help="Rows that may wait; more are refused.")
@@ -48,10 +53,17 @@ def serve(log_level: str, cache_dir: Any, **settings: Any) -> None:
     once requests are answered. Without TLS, only this machine can connect unless --insecure is given.
     """
     from nlu import server
+    from training.submission import check_submission
 
     log(log_level)
     checked = server.ServerSettings(cache=cache_dir, **settings)
-    asyncio.run(server.serve(checked, ready=lambda address: click.echo(f"serving on {address}")))
+    asyncio.run(
+        server.serve(
+            checked,
+            ready=lambda address: click.echo(f"serving on {address}"),
+            check_training=check_submission,
+        )
+    )
 
 
 def log(level: str) -> None:

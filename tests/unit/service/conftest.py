@@ -239,7 +239,8 @@ async def running(
     corrector = Batcher(speller.correct, name="speller")
     ready = partial(warm_up, backbone=backbone, encoder=batcher, corrector=corrector)
     registry = Registry(catalog, backbone, ready)
-    service = Service(backbone, registry, Parser(backbone, registry, Reader(backbone, batcher, corrector)))
+    parser = Parser(backbone, registry, Reader(backbone, batcher, corrector))
+    service = Service(catalog, backbone, registry, parser)
     servicer = NluServicer()
     servicer.start(service)
     try:

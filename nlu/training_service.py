@@ -1,0 +1,206 @@
+"""The gRPC methods of TrainingService. Errors pass through to the boundary in `nlu.interceptors`.
+
+The catalog is asked in other threads, so that parsing goes on meanwhile.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, replace
+from typing import TypeAlias
+from urllib.parse import unquote
+
+from nlu.interceptors import Context
+from nlu.training_upload import Submission, Upload
+from nlu.training_wire import (
+    read_limit,
+    read_states,
+    read_version_to_promote,
+    write_job,
+)
+from nlu.v1 import training_pb2, training_pb2_grpc
+from nlu.wire import write_version_ref
+from skills.errors import InputError, NotReadyError, OverloadedError
+from skills.formats.source import MAX_BYTES
+from skills.job import Job, JobRequest
+from skills.skill import LIVE, SkillRef
+from skills.training_data import TrainingData
+from storage.catalog import Catalog
+
+MAX_UPLOADS = 2  # at a time: each may take a gigabyte of memory
+UPLOAD_SECONDS = 600.0  # for an upload whose caller gives it no less
+WATCH_SECONDS = 0.5  # between looks at a job that is watched
+RETRY_SECONDS = 5.0  # after which to try again where all uploads are taken
+
+CheckTraining: TypeAlias = Callable[[JobRequest, TrainingData], None]
+
+
+@dataclass(frozen=True)
+class Training:
+    """What the calls need.
+
+    Args:
+        catalog: with the jobs.
+        check: raises InputError if a training would not run, without running it.
+    """
+
+    catalog: Catalog
+    check: CheckTraining
+
+
+class TrainingServicer(training_pb2_grpc.TrainingServiceServicer):
+    """The methods are as the .proto says; they raise NotReadyError before `start` and after `stop`."""
+
+    def __init__(self) -> None:
+        self._training: Training | None = None
+        self._stopping = asyncio.Event()
+        self._uploads = asyncio.Semaphore(MAX_UPLOADS)
+        self._reading: set[asyncio.Timeout] = set()
+
+    def start(self, training: Training) -> None:
+        """Answer from now on."""
+        self._training = training
+
+    def stop(self) -> None:
+        """Refuse new calls, and end uploads and watches."""
+        self._stopping.set()
+        for reading in self._reading:
+            if not reading.expired():
+                reading.reschedule(0)
+
+    async def SubmitTraining(
+        self, requests: AsyncIterator[training_pb2.SubmitTrainingRequest], context: Context
+    ) -> training_pb2.SubmitTrainingResponse:
+        training = self._running()
+        if self._uploads.locked():
+            raise OverloadedError(
+                f"{MAX_UPLOADS} uploads are under way already: try again", retry_after=RETRY_SECONDS
+            )
+        async with self._uploads:
+            upload = await self._read(requests)
+            job = await asyncio.to_thread(_submit, training, upload, _caller(context))
+        return training_pb2.SubmitTrainingResponse(job=write_job(job))
+
+    async def GetJob(
+        self, request: training_pb2.GetJobRequest, context: Context
+    ) -> training_pb2.GetJobResponse:
+        job = await asyncio.to_thread(self._running().catalog.jobs.get, request.job_id)
+        return training_pb2.GetJobResponse(job=write_job(job))
+
+    async def ListJobs(
+        self, request: training_pb2.ListJobsRequest, context: Context
+    ) -> training_pb2.ListJobsResponse:
+        jobs = await asyncio.to_thread(
+            self._running().catalog.jobs.list,
+            skill=request.skill or None,
+            states=read_states(request.states),
+            limit=read_limit(request.limit),
+        )
+        return training_pb2.ListJobsResponse(jobs=map(write_job, jobs))
+
+    async def WatchJob(self, request: training_pb2.WatchJobRequest, context: Context) -> None:
+        before: Job | None = None
+        while True:
+            job = await asyncio.to_thread(self._running().catalog.jobs.get, request.job_id)
+            if job != before:
+                await context.write(training_pb2.WatchJobResponse(job=write_job(job)))
+            if job.state.is_final:
+                return
+            before = job
+            await self._pause(WATCH_SECONDS)
+
+    async def CancelJob(
+        self, request: training_pb2.CancelJobRequest, context: Context
+    ) -> training_pb2.CancelJobResponse:
+        job = await asyncio.to_thread(self._running().catalog.jobs.cancel, request.job_id)
+        return training_pb2.CancelJobResponse(job=write_job(job))
+
+    async def RetryJob(
+        self, request: training_pb2.RetryJobRequest, context: Context
+    ) -> training_pb2.RetryJobResponse:
+        job = await asyncio.to_thread(self._running().catalog.jobs.retry, request.job_id)
+        return training_pb2.RetryJobResponse(job=write_job(job))
+
+    async def PromoteVersion(
+        self, request: training_pb2.PromoteVersionRequest, context: Context
+    ) -> training_pb2.PromoteVersionResponse:
+        ref, alias = read_version_to_promote(request.skill), request.alias or LIVE
+        promote = self._running().catalog.promote
+        version = await asyncio.to_thread(promote, ref, alias, by=_caller(context))
+        return training_pb2.PromoteVersionResponse(skill=write_version_ref(version))
+
+    async def RollbackSkill(
+        self, request: training_pb2.RollbackSkillRequest, context: Context
+    ) -> training_pb2.RollbackSkillResponse:
+        rollback, alias = self._running().catalog.rollback, request.alias or LIVE
+        version = await asyncio.to_thread(rollback, request.name, alias, by=_caller(context))
+        return training_pb2.RollbackSkillResponse(skill=write_version_ref(version))
+
+    async def DeleteSkill(
+        self, request: training_pb2.DeleteSkillRequest, context: Context
+    ) -> training_pb2.DeleteSkillResponse:
+        await asyncio.to_thread(self._running().catalog.delete, request.name, by=_caller(context))
+        return training_pb2.DeleteSkillResponse()
+
+    def _running(self) -> Training:
+        if self._training is None:
+            raise NotReadyError("the server is starting: try again in a few seconds")
+        if self._stopping.is_set():
+            raise NotReadyError("the server is stopping: ask another one, or try again")
+        return self._training
+
+    async def _read(self, requests: AsyncIterator[training_pb2.SubmitTrainingRequest]) -> Upload:
+        """Read an upload to its end, or until the server stops."""
+        try:
+            async with asyncio.timeout(UPLOAD_SECONDS) as reading:
+                self._reading.add(reading)
+                parts = aiter(requests)
+                upload = Upload(await anext(parts, training_pb2.SubmitTrainingRequest()))
+                async for part in parts:
+                    await asyncio.to_thread(upload.add, part)
+                return upload
+        except TimeoutError:
+            self._running()  # raises if the server stops
+            raise
+        finally:
+            self._reading.discard(reading)
+
+    async def _pause(self, seconds: float) -> None:
+        """Wait, though not for longer than the server runs."""
+        try:
+            await asyncio.wait_for(self._stopping.wait(), seconds)
+        except TimeoutError:
+            return
+
+
+def _submit(training: Training, upload: Upload, by: str) -> Job:
+    """Check what was uploaded as a whole, and queue it."""
+    whole = upload.finish()
+    request = _grown(training.catalog, whole)
+    training.check(request, whole.data)
+    rows = whole.data.to_bytes()
+    if len(rows) > MAX_BYTES:
+        raise InputError(
+            f"the examples are {len(rows):,} bytes as stored, at most {MAX_BYTES:,} are allowed: send a part",
+            field="batch",
+        )
+    return training.catalog.jobs.submit(request, rows, priority=whole.priority, key=whole.key, by=by)
+
+
+def _grown(catalog: Catalog, whole: Submission) -> JobRequest:
+    """Return the request with the version that it starts from, by its number."""
+    if not whole.request.grown_from:
+        return whole.request
+    version = catalog.get(SkillRef.parse(whole.request.grown_from))
+    if version.kind is not whole.request.kind:
+        raise InputError(
+            f"{version} is of kind {version.kind}, not {whole.request.kind}: start from one of that kind",
+            field="spec.grown_from",
+        )
+    return replace(whole.request, grown_from=str(version))
+
+
+def _caller(context: Context) -> str:
+    """Return who calls: the address, as long as callers have no names."""
+    return f"grpc:{unquote(context.peer())}"
