@@ -44,11 +44,13 @@ def move_alias(change: Change, skill: SkillRow, alias: str, to: int, kind: Alias
     session.flush()
 
 
-def remove_aliases(change: Change, skill: SkillRow) -> None:
-    """Remove all aliases of a skill, and record it."""
-    for row in change.session.scalars(_select_aliases(skill.id)).all():
+def remove_aliases(change: Change, skill: SkillRow) -> int:
+    """Remove all aliases of a skill, record it, and return how many they were."""
+    rows = change.session.scalars(_select_aliases(skill.id)).all()
+    for row in rows:
         _remember(change, skill, row.alias, row.version, None, AliasChange.DELETE)
         change.session.delete(row)
+    return len(rows)
 
 
 def restore_aliases(change: Change, skill: SkillRow) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 
-from sqlalchemy import delete, select
+from sqlalchemy import Select, delete, select
 from sqlalchemy.orm import Session
 
 from storage.tables import BlobChunkRow, BlobRow, JobRow, SkillVersionRow
@@ -14,7 +14,10 @@ CHUNK = 1 << 20  # bytes
 
 
 def add_blob(session: Session, data: bytes) -> str:
-    """Store bytes, unless they are there, and return their SHA-256; repairs a corrupted blob."""
+    """Store bytes, unless they are there, and return their SHA-256; repairs a corrupted blob.
+
+    Who adds or drops blobs holds the lock of `storage.change`: two may bring the same bytes at once.
+    """
     sha256 = hashlib.sha256(data).hexdigest()
     stored = session.get(BlobRow, sha256)
     if stored is not None:
@@ -46,17 +49,28 @@ def read_blob(session: Session, sha256: str) -> bytes | None:
     return None if found is None else b"".join(blob_chunks(session, sha256))
 
 
-def drop_unreferenced(session: Session) -> int:
-    """Delete the blobs that no version and no job refers to, and return how many they were."""
-    columns = (SkillVersionRow.sha256, JobRow.dataset, JobRow.checkpoint)
-    unused = [~select(column).where(column == BlobRow.sha256).exists() for column in columns]
-    names = list(session.scalars(select(BlobRow.sha256).where(*unused)))
-    for name in names:
-        drop_blob(session, name)
-    return len(names)
+def read_sound_blob(session: Session, sha256: str) -> bytes | None:
+    """Return a blob, None if there is none or if it is not what was stored."""
+    data = read_blob(session, sha256)
+    return data if data is not None and hashlib.sha256(data).hexdigest() == sha256 else None
+
+
+def drop_unreferenced(session: Session) -> None:
+    """Delete the blobs that no version and no job refers to."""
+    for sha256 in session.scalars(_unreferenced()).all():
+        drop_blob(session, sha256)
 
 
 def drop_blob(session: Session, sha256: str) -> None:
-    """Delete a blob that nothing refers to."""
+    """Delete a blob unless something refers to it: jobs that ask for the same have the same checkpoints."""
+    if session.scalar(_unreferenced().where(BlobRow.sha256 == sha256)) is None:
+        return
     session.execute(delete(BlobChunkRow).where(BlobChunkRow.sha256 == sha256))
     session.execute(delete(BlobRow).where(BlobRow.sha256 == sha256))
+
+
+def _unreferenced() -> Select[str]:
+    columns = (SkillVersionRow.sha256, JobRow.dataset, JobRow.checkpoint)
+    return select(BlobRow.sha256).where(
+        *(~select(column).where(column == BlobRow.sha256).exists() for column in columns)
+    )

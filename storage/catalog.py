@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from datetime import timedelta
 
@@ -21,6 +21,7 @@ from storage.exemplars import Exemplars
 from storage.job_rows import succeed
 from storage.jobs import JobQueue
 from storage.lookup import find_skill, find_version
+from storage.notifications import Listener
 from storage.purge import drop_deleted
 from storage.tables import (
     STATE_ID,
@@ -33,12 +34,15 @@ from storage.tables import (
 )
 from storage.trials import Trials
 from storage.versions import (
+    SkillSummary,
     add_version,
     check_json,
+    read_overview,
     read_tensors,
     read_version,
     read_versions,
     select_versions,
+    skill_to_publish,
 )
 
 MAX_BY = 128  # characters of who did something
@@ -84,6 +88,13 @@ class Catalog:
         with self._database.read() as session:
             return session.scalars(select(CatalogStateRow.revision).filter_by(id=STATE_ID)).one()
 
+    def listen(self, on_change: Callable[[], object]) -> Callable[[], object]:
+        """Call `on_change`, in a thread, soon after every write by anyone; return what ends that.
+
+        Only PostgreSQL tells of writes. With SQLite nothing is called, and whoever wants to know must poll.
+        """
+        return (lambda: None) if self._database.is_sqlite else Listener(self._database, on_change).close
+
     def publish(
         self, draft: SkillDraft, *, alias: str | None = None, lease: Lease | None = None, reason: str = ""
     ) -> SkillVersion:
@@ -102,7 +113,7 @@ class Catalog:
         if alias is not None:
             check_alias(alias)
         with self._changing() as change:
-            skill = _skill_to_publish(change, draft)
+            skill = skill_to_publish(change, draft)
             number = add_version(change, skill, draft)
             change.record("publish", skill.name, to_version=number)
             if lease is not None:
@@ -120,6 +131,11 @@ class Catalog:
             wanted = wanted.where(SkillRow.name == name)
         with self._database.read() as session:
             return read_versions(session, wanted.order_by(SkillVersionRow.number.desc()))
+
+    def overview(self) -> list[SkillSummary]:
+        """Return one entry a skill, by name: a list of many need not read all their versions."""
+        with self._database.read() as session:
+            return read_overview(session)
 
     def aliased(self) -> list[SkillVersion]:
         """Return every version that some alias names, by skill name: what a server loads."""
@@ -199,7 +215,8 @@ class Catalog:
         """
         with self._changing(by) as change:
             skill = find_skill(change.session, name)
-            remove_aliases(change, skill)
+            if not remove_aliases(change, skill):
+                change.record("delete", name)
             skill.deleted_at = change.at
 
     def restore(self, name: str) -> list[SkillVersion]:
@@ -249,18 +266,3 @@ def check_alias(alias: str) -> None:
     check_name(alias, what="alias")
     if alias.isdigit():
         raise InputError(f"alias {alias!r} would be read as a version: use a letter in it", field="alias")
-
-
-def _skill_to_publish(change: Change, draft: SkillDraft) -> SkillRow:
-    skill = change.session.scalar(select(SkillRow).where(SkillRow.name == draft.name))
-    if skill is None:
-        skill = SkillRow(name=draft.name, kind=str(draft.kind), created_at=change.at, last_version=0)
-        change.session.add(skill)
-    elif skill.kind != draft.kind:
-        raise InputError(
-            f"skill {draft.name!r} is of kind {skill.kind!r}, not {str(draft.kind)!r}: use another name",
-            field="kind",
-        )
-    skill.deleted_at = None
-    change.session.flush()
-    return skill

@@ -50,6 +50,17 @@ class Change:
 
 
 @contextmanager
+def storing(database: Database) -> Iterator[Session]:
+    """Begin a write that adds or drops blobs and changes no skill; all such, and all changes, take turns.
+
+    The lock comes before any row of a job, as in a change, so that no two wait for each other.
+    """
+    with database.write() as session:
+        session.execute(select(CatalogStateRow.id).where(CatalogStateRow.id == STATE_ID).with_for_update())
+        yield session
+
+
+@contextmanager
 def changing(database: Database, by: str) -> Iterator[Change]:
     """Begin a change; commits at the end, rolls back on any error.
 

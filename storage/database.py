@@ -12,13 +12,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, func, inspect, make_url, select
 from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError, SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from skills.errors import CatalogError
+
+if TYPE_CHECKING:
+    import psycopg
 
 WAIT = 5  # s for a lock or a connection; a write takes milliseconds, so longer means trouble
 _WAL_RETRY = 0.01  # s
@@ -93,6 +96,15 @@ class Database:
             if not self.is_sqlite:  # there, every write transaction excludes the others already
                 connection.execute(select(func.pg_advisory_xact_lock(_MIGRATION_LOCK)))
             yield connection
+
+    def own_connection(self) -> psycopg.Connection:
+        """Connect to PostgreSQL beside the pool, in autocommit; the caller closes it."""
+        with self._translated():
+            pooled = self._engine.raw_connection()
+            connection = cast("psycopg.Connection", pooled.driver_connection)
+            pooled.detach()
+            connection.autocommit = True
+            return connection
 
     def use_wal(self) -> None:
         """Let SQLite's readers and writer work side by side; the file remembers it, a copied one may not."""

@@ -14,6 +14,8 @@ from storage.database import Database
 from storage.lookup import find_skill
 from storage.tables import ExemplarRow, SkillRow
 
+MAX_INTENT = 512  # characters, as of a label in a skill file
+
 
 class Exemplars:
     """The exemplars of all skills.
@@ -31,10 +33,10 @@ class Exemplars:
         """Let `text` mean `intent` from now on; a text that is there already changes its intent.
 
         Raises:
-            InputError: the text is blank or too long, or the skill has as many as it may have.
+            InputError: text or intent is blank, too long or no text, or the skill has all that it may have.
         """
-        if not text.strip() or len(text) > MAX_TEXT:
-            raise InputError(f"an exemplar has 1 to {MAX_TEXT:,} characters, not {len(text):,}", field="text")
+        _check("text", text, MAX_TEXT)
+        _check("intent", intent, MAX_INTENT)
         with changing(self._database, self._by) as change:
             found = find_skill(change.session, skill)
             row = _row(change, found, text) or _new_row(change, found, text)
@@ -67,6 +69,15 @@ class Exemplars:
             for row, skill in session.execute(wanted):
                 found[skill] = (*found.get(skill, ()), _exemplar(row, skill))
         return found
+
+
+def _check(field: str, value: str, most: int) -> None:
+    if not value.strip() or len(value) > most:
+        raise InputError(
+            f"an exemplar's {field} has 1 to {most:,} characters, not {len(value):,}", field=field
+        )
+    if any(character == "\0" or "\ud800" <= character <= "\udfff" for character in value):
+        raise InputError(f"an exemplar's {field} has a character that is no text: leave it out", field=field)
 
 
 def _row(change: Change, skill: SkillRow, text: str) -> ExemplarRow | None:

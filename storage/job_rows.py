@@ -2,18 +2,46 @@
 
 from __future__ import annotations
 
+import logging
+import math
+from collections.abc import Iterable
+from dataclasses import asdict
 from datetime import datetime, timedelta
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import and_, func, or_, select
 from sqlalchemy.orm import Session
 
-from skills.errors import LeaseLostError, UnknownJobError
+from skills.errors import CatalogError, InputError, LeaseLostError, UnknownJobError
 from skills.job import Job, JobProgress, JobRequest, JobState, Lease
 from storage.blobs import add_blob, drop_blob
 from storage.change import Change
 from storage.tables import JobRow
 
 MAX_ATTEMPTS = 3
+MAX_KEY = 64  # characters of an idempotency key
+MAX_PRIORITY = 1000
+MAX_REASON = 2000  # characters
+MAX_WHO = 128  # characters of a worker's or a submitter's name
+_MAX_ID = 2**31 - 1
+
+logger = logging.getLogger(__name__)
+
+
+def check_order(priority: int, key: str) -> None:
+    """Check what a job may be submitted with.
+
+    Raises:
+        InputError: the priority or the idempotency key is not valid.
+    """
+    if abs(priority) > MAX_PRIORITY:
+        raise InputError(
+            f"priority is {priority}, allowed are -{MAX_PRIORITY} to {MAX_PRIORITY}", field="priority"
+        )
+    if len(key) > MAX_KEY or not key.isprintable():
+        raise InputError(
+            f"idempotency key of {len(key)} characters is not valid: use at most {MAX_KEY}, all printable",
+            field="key",
+        )
 
 
 def held(session: Session, lease: Lease) -> JobRow:
@@ -22,7 +50,10 @@ def held(session: Session, lease: Lease) -> JobRow:
     Raises:
         LeaseLostError: it does not.
     """
-    row = find_job(session, lease.job.id, lock=True)
+    try:
+        row = find_job(session, lease.job.id, lock=True)
+    except UnknownJobError as error:
+        raise LeaseLostError(f"job {lease.job.id} is gone: its skill was purged") from error
     if row.state != JobState.RUNNING or row.token != lease.token:
         whose = f"{row.worker} has it" if row.state == JobState.RUNNING else f"it is {row.state}"
         raise LeaseLostError(f"job {row.id} is not of {lease.job.worker} any more: {whose}")
@@ -52,7 +83,7 @@ def new_row(session: Session, request: JobRequest, data: bytes, now: datetime, b
         max_attempts=MAX_ATTEMPTS,
         not_before=now,
         token=0,
-        submitted_by=by,
+        submitted_by=by[:MAX_WHO],
         submitted_at=now,
     )
     session.add(row)
@@ -61,7 +92,7 @@ def new_row(session: Session, request: JobRequest, data: bytes, now: datetime, b
 
 def take(row: JobRow, worker: str, now: datetime, lease_seconds: float) -> None:
     """Give a job to a worker."""
-    row.state, row.worker, row.reason = str(JobState.RUNNING), worker, ""
+    row.state, row.worker, row.reason = str(JobState.RUNNING), worker[:MAX_WHO], ""
     row.token += 1
     row.attempts += 1
     row.lease_until = now + timedelta(seconds=lease_seconds)
@@ -70,18 +101,41 @@ def take(row: JobRow, worker: str, now: datetime, lease_seconds: float) -> None:
 
 def put_back(row: JobRow, reason: str, not_before: datetime) -> None:
     """Queue a job again."""
-    row.state, row.reason = str(JobState.QUEUED), reason
+    row.state, row.reason = str(JobState.QUEUED), _storable(reason)
     row.not_before, row.lease_until = not_before, None
 
 
 def end(session: Session, row: JobRow, state: JobState, now: datetime, *, reason: str) -> None:
     """End a job; what failed keeps its checkpoint, for a retry."""
-    row.state, row.reason = str(state), reason
+    row.state, row.reason = str(state), _storable(reason)
     row.lease_until, row.finished_at = None, now
     if state is JobState.SUCCEEDED and row.checkpoint is not None:
         checkpoint, row.checkpoint = row.checkpoint, None
         session.flush()
         drop_blob(session, checkpoint)
+
+
+def end_cancelled(session: Session, row: JobRow, now: datetime) -> None:
+    """End a running job that someone asked to cancel."""
+    end(session, row, JobState.CANCELLED, now, reason=f"cancelled while {row.worker} ran it")
+
+
+def store_progress(row: JobRow, progress: JobProgress) -> None:
+    """Note how far a job is; a number that is not finite is left out, as JSON has none."""
+    values = asdict(progress).items()
+    row.progress = {
+        name: value for name, value in values if not isinstance(value, float) or math.isfinite(value)
+    }
+
+
+def first_due(session: Session, now: datetime) -> JobRow | None:
+    """Return the locked row of the job to take next; skips those that another worker is taking."""
+    due = or_(
+        and_(JobRow.state == str(JobState.QUEUED), JobRow.not_before <= now),
+        and_(JobRow.state == str(JobState.RUNNING), JobRow.lease_until < now),
+    )
+    first = select(JobRow).where(due).order_by(JobRow.priority.desc(), JobRow.id).limit(1)
+    return session.scalar(first.with_for_update(skip_locked=True))
 
 
 def give_up_lost(session: Session, now: datetime) -> None:
@@ -104,7 +158,7 @@ def find_job(session: Session, job_id: int, *, lock: bool = False) -> JobRow:
         UnknownJobError: there is none.
     """
     wanted = select(JobRow).where(JobRow.id == job_id)
-    row = session.scalar(wanted.with_for_update() if lock else wanted)
+    row = session.scalar(wanted.with_for_update() if lock else wanted) if 0 < job_id <= _MAX_ID else None
     if row is None:
         newest = session.scalar(select(func.max(JobRow.id)))
         there = "there are none" if newest is None else f"the newest is {newest}"
@@ -113,16 +167,26 @@ def find_job(session: Session, job_id: int, *, lock: bool = False) -> JobRow:
 
 
 def read_job(row: JobRow) -> Job:
-    """Return a row as the domain has it."""
+    """Return a row as the domain has it.
+
+    Raises:
+        CatalogError: another program wrote it, and this one cannot read it.
+    """
+    try:
+        request, progress = JobRequest.from_dict(row.request), JobProgress(**row.progress)
+    except (KeyError, TypeError, ValueError) as error:
+        raise CatalogError(
+            f"job {row.id} cannot be read by this program ({error}): upgrade softspoken, or submit it again"
+        ) from error
     return Job(
         id=row.id,
-        request=JobRequest.from_dict(row.request),
+        request=request,
         dataset=row.dataset,
         state=JobState(row.state),
         priority=row.priority,
         attempts=row.attempts,
         max_attempts=row.max_attempts,
-        progress=JobProgress(**row.progress) if row.progress else JobProgress(),
+        progress=progress,
         reason=row.reason,
         worker=row.worker,
         version=row.version,
@@ -132,3 +196,19 @@ def read_job(row: JobRow) -> Job:
         finished_at=row.finished_at,
         is_cancel_requested=row.is_cancel_requested,
     )
+
+
+def read_jobs(rows: Iterable[JobRow]) -> list[Job]:
+    """Return rows as the domain has them; leaves out, and logs, those that this program cannot read."""
+    found = []
+    for row in rows:
+        try:
+            found.append(read_job(row))
+        except CatalogError as error:
+            logger.warning("%s", error)
+    return found
+
+
+def _storable(text: str) -> str:
+    """Return a text of any origin as every database takes it."""
+    return text.replace("\0", "").encode(errors="replace").decode()[:MAX_REASON]

@@ -8,25 +8,30 @@ that has used up its attempts is FAILED, with the reason, and stays for people t
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import asdict
 from datetime import timedelta
 
-from sqlalchemy import and_, or_, select
+from sqlalchemy import select
 
-from skills.errors import InputError, JobCancelledError, UnknownJobError
+from skills.errors import CatalogError, InputError, JobCancelledError, UnknownJobError
 from skills.job import Job, JobProgress, JobRequest, JobState, Lease
 from skills.skill import check_name
-from storage.blobs import add_blob, drop_blob, read_blob
+from storage.blobs import add_blob, drop_blob, read_sound_blob
+from storage.change import storing
 from storage.database import Database
 from storage.job_rows import (
     MAX_ATTEMPTS,
+    check_order,
     end,
+    end_cancelled,
     find_job,
+    first_due,
     give_up_lost,
     held,
     new_row,
     put_back,
     read_job,
+    read_jobs,
+    store_progress,
     take,
 )
 from storage.tables import JobRow
@@ -34,7 +39,6 @@ from storage.tables import JobRow
 LEASE_SECONDS = 60.0  # without a heartbeat, and another worker takes the job over
 BACK_OFF = timedelta(seconds=10)  # before the second attempt; doubles with each
 LONGEST_BACK_OFF = timedelta(minutes=10)
-MAX_KEY = 64  # characters of an idempotency key
 
 
 class JobQueue:
@@ -54,12 +58,11 @@ class JobQueue:
         """Queue a training of the rows in `data`; a second call with the same `key` returns the first's job.
 
         Raises:
-            InputError: the skill's name is not valid, or the key is too long.
+            InputError: the skill's name, the key or the priority is not valid.
         """
         check_name(request.skill)
-        if len(key) > MAX_KEY:
-            raise InputError(f"idempotency key has {len(key)} characters, at most {MAX_KEY}", field="key")
-        with self._database.write() as session:
+        check_order(priority, key)
+        with storing(self._database) as session:
             same = select(JobRow).where(JobRow.idempotency_key == key)
             row = session.scalar(same) if key else None
             if row is None:
@@ -78,7 +81,7 @@ class JobQueue:
             InputError: the skill's name is not valid.
         """
         check_name(request.skill)
-        with self._database.write() as session:
+        with storing(self._database) as session:
             now = self._database.now(session)
             row = new_row(session, request, data, now, self._by)
             row.max_attempts = 1
@@ -87,21 +90,21 @@ class JobQueue:
             return Lease(read_job(row), row.token)
 
     def claim(self, worker: str, *, lease_seconds: float = LEASE_SECONDS) -> Lease | None:
-        """Take the first job that is due, of the highest priority; None if there is none."""
+        """Take the first job that is due, of the highest priority; None if there is none.
+
+        A job that this program cannot read is given up, so that it does not keep the others waiting.
+        """
         with self._database.write() as session:
             now = self._database.now(session)
             give_up_lost(session, now)
-            due = or_(
-                and_(JobRow.state == str(JobState.QUEUED), JobRow.not_before <= now),
-                and_(JobRow.state == str(JobState.RUNNING), JobRow.lease_until < now),
-            )
-            first = select(JobRow).where(due).order_by(JobRow.priority.desc(), JobRow.id).limit(1)
-            row = session.scalar(first.with_for_update(skip_locked=True))
-            if row is None:
-                return None
-            take(row, worker, now, lease_seconds)
-            session.flush()
-            return Lease(read_job(row), row.token)
+            while row := first_due(session, now):
+                take(row, worker, now, lease_seconds)
+                session.flush()
+                try:
+                    return Lease(read_job(row), row.token)
+                except CatalogError as error:
+                    end(session, row, JobState.FAILED, now, reason=str(error))
+            return None
 
     def heartbeat(self, lease: Lease, progress: JobProgress, *, lease_seconds: float = LEASE_SECONDS) -> None:
         """Say that the worker is alive and how far it is.
@@ -115,9 +118,9 @@ class JobQueue:
             now = self._database.now(session)
             cancelled = row.is_cancel_requested
             if cancelled:
-                end(session, row, JobState.CANCELLED, now, reason=f"cancelled while {row.worker} ran it")
+                end_cancelled(session, row, now)
             else:
-                row.progress = asdict(progress)
+                store_progress(row, progress)
                 row.lease_until = now + timedelta(seconds=lease_seconds)
         if cancelled:
             raise JobCancelledError(f"job {lease.job.id} was cancelled")
@@ -128,7 +131,7 @@ class JobQueue:
         Raises:
             LeaseLostError: another worker has the job, or it has ended.
         """
-        with self._database.write() as session:
+        with storing(self._database) as session:
             row = held(session, lease)
             before, row.checkpoint = row.checkpoint, add_blob(session, data)
             session.flush()
@@ -136,21 +139,23 @@ class JobQueue:
                 drop_blob(session, before)
 
     def checkpoint(self, lease: Lease) -> bytes | None:
-        """Return the last checkpoint, of whichever worker."""
+        """Return the last checkpoint, of whichever worker; None if there is none, or it is damaged."""
         with self._database.read() as session:
             sha256 = session.scalar(select(JobRow.checkpoint).where(JobRow.id == lease.job.id))
-            return None if sha256 is None else read_blob(session, sha256)
+            return None if sha256 is None else read_sound_blob(session, sha256)
 
     def data(self, job: Job) -> bytes:
         """Return the rows of a job.
 
         Raises:
-            UnknownJobError: they are gone.
+            UnknownJobError: they are gone, or are not what was submitted.
         """
         with self._database.read() as session:
-            found = read_blob(session, job.dataset)
+            found = read_sound_blob(session, job.dataset)
         if found is None:
-            raise UnknownJobError(f"the rows of job {job.id} are gone: submit it again", field="job")
+            raise UnknownJobError(
+                f"the rows of job {job.id} are gone or damaged: submit it again", field="job"
+            )
         return found
 
     def fail(self, lease: Lease, reason: str, *, retry: bool) -> Job:
@@ -162,7 +167,9 @@ class JobQueue:
         with self._database.write() as session:
             row = held(session, lease)
             now = self._database.now(session)
-            if retry and row.attempts < row.max_attempts:
+            if row.is_cancel_requested:
+                end_cancelled(session, row, now)
+            elif retry and row.attempts < row.max_attempts:
                 put_back(row, reason, now + min(BACK_OFF * 2 ** (row.attempts - 1), LONGEST_BACK_OFF))
             else:
                 end(session, row, JobState.FAILED, now, reason=reason)
@@ -176,11 +183,15 @@ class JobQueue:
         """
         with self._database.write() as session:
             row = held(session, lease)
-            row.attempts -= 1
-            put_back(row, f"{row.worker} stopped", self._database.now(session))
+            now = self._database.now(session)
+            if row.is_cancel_requested:
+                end_cancelled(session, row, now)
+            else:
+                row.attempts -= 1
+                put_back(row, f"{row.worker} stopped", now)
 
     def cancel(self, job_id: int) -> Job:
-        """Cancel a job; a running one ends at its worker's next heartbeat.
+        """Cancel a job; one that a worker runs ends at its next heartbeat.
 
         Raises:
             UnknownJobError: there is no such job.
@@ -190,8 +201,9 @@ class JobQueue:
             row = find_job(session, job_id, lock=True)
             if JobState(row.state).is_final:
                 raise InputError(f"job {job_id} has ended already: it is {row.state}", field="job")
-            if row.state == JobState.QUEUED:
-                end(session, row, JobState.CANCELLED, self._database.now(session), reason="cancelled")
+            now = self._database.now(session)
+            if row.lease_until is None or row.lease_until < now:
+                end(session, row, JobState.CANCELLED, now, reason="cancelled")
             row.is_cancel_requested = True
             return read_job(row)
 
@@ -223,11 +235,14 @@ class JobQueue:
     def list(
         self, *, skill: str | None = None, states: Collection[JobState] = (), limit: int = 100
     ) -> list[Job]:
-        """Return the newest jobs, of one skill or of all, newest first; without `states`, in any state."""
+        """Return the newest jobs, of one skill or of all, newest first; without `states`, in any state.
+
+        Those that this program cannot read are left out, and logged.
+        """
         wanted = select(JobRow).order_by(JobRow.id.desc()).limit(limit)
         if skill is not None:
             wanted = wanted.where(JobRow.skill == skill)
         if states:
             wanted = wanted.where(JobRow.state.in_(map(str, states)))
         with self._database.read() as session:
-            return [read_job(row) for row in session.scalars(wanted)]
+            return read_jobs(session.scalars(wanted))

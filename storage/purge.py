@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import delete, func, select, update
 
 from storage.blobs import drop_unreferenced
 from storage.change import Change
@@ -12,7 +12,10 @@ from storage.tables import AliasHistoryRow, ExemplarRow, JobRow, SkillRow, Skill
 
 
 def drop_deleted(change: Change, older_than: timedelta) -> int:
-    """Drop the versions of skills deleted so long ago, and blobs without use; returns how many versions."""
+    """Drop the versions of skills deleted so long ago, and blobs without use; returns how many versions.
+
+    Jobs that ended so long ago lose their checkpoints: a retry of one begins anew.
+    """
     session = change.session
     deleted = select(SkillRow).where(SkillRow.deleted_at <= change.at - older_than)
     dropped = 0
@@ -25,6 +28,8 @@ def drop_deleted(change: Change, older_than: timedelta) -> int:
         if count:
             change.record("purge", skill.name, detail=f"{count} versions")
         dropped += count
+    ended = JobRow.finished_at <= change.at - older_than
+    session.execute(update(JobRow).where(ended).values(checkpoint=None))
     session.flush()
     drop_unreferenced(session)
     return dropped

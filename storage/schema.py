@@ -7,11 +7,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from sqlalchemy import Connection
+from sqlalchemy import Connection, inspect, text
 
 from skills.errors import CatalogError, SchemaError
 from storage.database import Database
@@ -79,7 +75,7 @@ def prepare(database: Database) -> None:
 
 
 def _status(database: Database) -> SchemaStatus:
-    head = ScriptDirectory(str(MIGRATIONS)).get_current_head()
+    head = max(_revisions(), default=None)
     if head is None:
         raise SchemaError(f"{MIGRATIONS} holds no migrations: install softspoken again")
     if database.path and not database.path.exists():
@@ -88,11 +84,22 @@ def _status(database: Database) -> SchemaStatus:
         return SchemaStatus(_current(session.connection()), head)
 
 
+def _revisions() -> set[str]:
+    """Return the revisions that this program knows: `0001` from `0001_catalog.py`, and so on."""
+    return {path.name.partition("_")[0] for path in MIGRATIONS.glob("versions/[0-9]*_*.py")}
+
+
 def _current(connection: Connection) -> str | None:
-    return MigrationContext.configure(connection).get_current_revision()
+    if not inspect(connection).has_table(_VERSION_TABLE):
+        return None
+    found: str | None = connection.scalar(text(f"SELECT version_num FROM {_VERSION_TABLE}"))  # noqa: S608
+    return found
 
 
 def _upgrade(database: Database) -> None:
+    from alembic import command  # only here: half of the time that a command takes to start
+    from alembic.config import Config
+
     with _alembic, database.migrate() as connection:
         config = Config(attributes={"connection": connection})
         config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
@@ -100,8 +107,7 @@ def _upgrade(database: Database) -> None:
 
 
 def _refuse_newer(database: Database, found: SchemaStatus) -> None:
-    known = {script.revision for script in ScriptDirectory(str(MIGRATIONS)).walk_revisions()}
-    if found.current is not None and found.current not in known:
+    if found.current is not None and found.current not in _revisions():
         raise SchemaError(
             f"catalog {database} has schema {found.current}, which is newer than {found.head}: "
             "this program is older than the catalog; upgrade softspoken"

@@ -19,7 +19,6 @@ from sqlalchemy import (
     String,
     Text,
     TypeDecorator,
-    UniqueConstraint,
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
@@ -114,7 +113,7 @@ class SkillVersionRow(Base):
     calibration: Mapped[dict[str, Any]]
     metrics: Mapped[dict[str, Any]]
     provenance: Mapped[dict[str, Any]]
-    sha256: Mapped[str] = mapped_column(ForeignKey("blobs.sha256"))
+    sha256: Mapped[str] = mapped_column(ForeignKey("blobs.sha256"), index=True)
     created_at: Mapped[datetime]
 
 
@@ -160,7 +159,7 @@ class ExemplarRow(Base):
     at: Mapped[datetime]
     by: Mapped[str] = mapped_column(String(128))
 
-    __table_args__ = (UniqueConstraint("skill_id", "text"),)
+    __table_args__ = (Index(None, "skill_id"),)  # with the text, an entry may be too long for PostgreSQL
 
 
 class TrafficRow(Base):
@@ -181,7 +180,7 @@ class JobRow(Base):
     id: Mapped[int] = mapped_column(primary_key=True)
     skill: Mapped[str] = mapped_column(String(64))
     request: Mapped[dict[str, Any]]
-    dataset: Mapped[str] = mapped_column(ForeignKey("blobs.sha256"))
+    dataset: Mapped[str] = mapped_column(ForeignKey("blobs.sha256"), index=True)
     idempotency_key: Mapped[str | None] = mapped_column(String(64), unique=True)
     state: Mapped[str] = mapped_column(String(16))
     priority: Mapped[int]
@@ -193,7 +192,7 @@ class JobRow(Base):
     worker: Mapped[str] = mapped_column(String(128), default="")
     lease_until: Mapped[datetime | None]
     progress: Mapped[dict[str, Any]] = mapped_column(default=dict)
-    checkpoint: Mapped[str | None] = mapped_column(ForeignKey("blobs.sha256"))
+    checkpoint: Mapped[str | None] = mapped_column(ForeignKey("blobs.sha256"), index=True)
     reason: Mapped[str] = mapped_column(Text, default="")
     version: Mapped[int | None]
     submitted_by: Mapped[str] = mapped_column(String(128))

@@ -5,22 +5,30 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Any, TypeAlias
 
-from sqlalchemy import Row, Select, func, select
+from sqlalchemy import Row, Select, delete, func, select
 from sqlalchemy.orm import Session
 
 from skills.errors import InputError, SkillRefusedError
-from skills.skill import Calibration, Method, Provenance, SkillDraft, SkillKind, SkillVersion
+from skills.skill import LIVE, Calibration, Method, Provenance, SkillDraft, SkillKind, SkillVersion
 from storage.aliases import aliases_by_version
 from storage.blobs import add_blob, read_blob
 from storage.change import Change
-from storage.tables import BlobRow, SkillRow, SkillVersionRow
+from storage.tables import BlobRow, SkillAliasRow, SkillRow, SkillVersionRow, TrafficRow
 
 VersionSelect: TypeAlias = Select[SkillVersionRow, str, str, int]
 
 logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class SkillSummary:
+    """A skill in a list of many: its live version or, if none is live, its newest; and how many there are."""
+
+    shown: SkillVersion
+    versions: int
 
 
 def select_versions() -> VersionSelect:
@@ -43,6 +51,22 @@ def read_versions(session: Session, wanted: VersionSelect) -> list[SkillVersion]
         except SkillRefusedError as error:
             logger.warning("%s", error)
     return found
+
+
+def read_overview(session: Session) -> list[SkillSummary]:
+    """Return one entry a skill, by name; leaves out, and logs, those that this program cannot read."""
+    live = select(SkillAliasRow.version).filter_by(skill_id=SkillRow.id, alias=LIVE).scalar_subquery()
+    shown = select_versions().where(SkillVersionRow.number == func.coalesce(live, SkillRow.last_version))
+    counts = {
+        name: count
+        for name, count in session.execute(
+            select(SkillRow.name, func.count())
+            .join(SkillVersionRow, SkillVersionRow.skill_id == SkillRow.id)
+            .group_by(SkillRow.name)
+        )
+    }
+    versions = read_versions(session, shown.order_by(SkillRow.name))
+    return [SkillSummary(version, counts[version.name]) for version in versions]
 
 
 def read_version(session: Session, skill_id: int, number: int) -> SkillVersion:
@@ -71,6 +95,28 @@ def read_tensors(session: Session, version: SkillVersion) -> bytes:
     else:
         return data
     raise SkillRefusedError(f"tensors of {version} {fault}; publish it again, or promote another version")
+
+
+def skill_to_publish(change: Change, draft: SkillDraft) -> SkillRow:
+    """Return the row of a draft's skill: there already, new, or revived without the trial that it had.
+
+    Raises:
+        InputError: the skill has another kind.
+    """
+    skill = change.session.scalar(select(SkillRow).where(SkillRow.name == draft.name))
+    if skill is None:
+        skill = SkillRow(name=draft.name, kind=str(draft.kind), created_at=change.at, last_version=0)
+        change.session.add(skill)
+    elif skill.kind != draft.kind:
+        raise InputError(
+            f"skill {draft.name!r} is of kind {skill.kind!r}, not {str(draft.kind)!r}: use another name",
+            field="kind",
+        )
+    elif skill.deleted_at is not None:
+        change.session.execute(delete(TrafficRow).where(TrafficRow.skill_id == skill.id))
+    skill.deleted_at = None
+    change.session.flush()
+    return skill
 
 
 def add_version(change: Change, skill: SkillRow, draft: SkillDraft) -> int:

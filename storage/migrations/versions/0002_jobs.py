@@ -45,6 +45,7 @@ def _chunk_blobs() -> None:
             if len(data or b"") < _CHUNK:
                 break
     op.drop_column("blobs", "data")
+    op.create_index(op.f("ix_skill_versions_sha256"), "skill_versions", ["sha256"])
 
 
 def _extend_skills() -> None:
@@ -86,6 +87,8 @@ def _make_jobs() -> None:
         sa.UniqueConstraint("idempotency_key", name=op.f("uq_jobs_idempotency_key")),
     )
     op.create_index(op.f("ix_jobs_state_priority_id"), "jobs", ["state", "priority", "id"])
+    for column in ("dataset", "checkpoint"):
+        op.create_index(op.f(f"ix_jobs_{column}"), "jobs", [column])
 
 
 def _make_exemplars_and_traffic() -> None:
@@ -99,8 +102,8 @@ def _make_exemplars_and_traffic() -> None:
         sa.Column("by", sa.String(128), nullable=False),
         sa.ForeignKeyConstraint(["skill_id"], ["skills.id"], name=op.f("fk_exemplars_skill_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_exemplars")),
-        sa.UniqueConstraint("skill_id", "text", name=op.f("uq_exemplars_skill_id_text")),
     )
+    op.create_index(op.f("ix_exemplars_skill_id"), "exemplars", ["skill_id"])
     op.create_table(
         "skill_traffic",
         sa.Column("skill_id", sa.Integer, autoincrement=False, nullable=False),
