@@ -8,10 +8,10 @@ import sys
 import pytest
 
 from nlu.client_types import Intent, Outcome, ParseResult, SkillKind, SkillResult, SkillVersion, Timings
+from skills.job import JobProgress
 from training.cli.answers import answers_document, answers_table
 from training.cli.output import Table, cell, percent, print_error, print_json, print_message, print_table
 from training.cli.progress import clock, training_progress
-from training.loop import Progress
 
 
 class Terminal(io.StringIO):
@@ -155,7 +155,8 @@ def report(*runs: str, quiet: bool = False, steps: int = 40) -> None:
         for run in runs:
             for step in range(1, steps + 1):
                 accuracy = 0.5 if step > steps // 2 else None
-                on_progress(run, Progress(step, steps, 1.25, accuracy, float(steps - step)))
+                left = float(steps - step)
+                on_progress(JobProgress(run, step, steps, 1.25, accuracy, "accuracy", left))
 
 
 def test_progress_elsewhere_is_a_line_every_tenth(capsys: pytest.CaptureFixture[str]) -> None:
@@ -179,8 +180,8 @@ def test_a_run_that_stopped_early_says_so_on_a_terminal(monkeypatch: pytest.Monk
     terminal = make_terminal(monkeypatch)
 
     with training_progress(quiet=False) as on_progress:
-        on_progress("tune", Progress(3, 40, 1.25, 0.5, 9.0))
-        on_progress("refit", Progress(40, 40, 1.25, None, 0.0))
+        on_progress(JobProgress("tune", 3, 40, 1.25, 0.5, "accuracy", 9.0))
+        on_progress(JobProgress("refit", 40, 40, 1.25))
 
     assert "3/40 stopped early" in re.sub(r"\x1b\[[0-9;]*m", "", terminal.getvalue())
 

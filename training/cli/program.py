@@ -15,12 +15,14 @@ from training.cli.database import db
 from training.cli.demo import demo
 from training.cli.evaluate import evaluate
 from training.cli.failures import ExitCode, exit_code, usage_message
+from training.cli.jobs import jobs
 from training.cli.options import FILE, PREFIX
 from training.cli.output import print_error, print_message
 from training.cli.parse import parse
 from training.cli.serve import serve
 from training.cli.skills import skills
 from training.cli.train import train
+from training.cli.worker import worker
 
 _EPILOG = """\b
 Options come from, first to last: the command line; the environment; softspoken.toml; the default.
@@ -101,5 +103,5 @@ def program(config: Path | None) -> None:
     """Dialog understanding: one frozen FLAN-T5, many prompt-tuned skills, one gRPC endpoint."""
 
 
-for command in (demo, train, evaluate, parse, serve, skills, corrupt, db):
+for command in (demo, train, evaluate, parse, serve, skills, jobs, worker, corrupt, db):
     program.add_command(command)

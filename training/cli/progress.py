@@ -1,21 +1,18 @@
-"""How far a training run is: a bar on a terminal, a line every tenth elsewhere."""
+"""How far a training is: a bar on a terminal, a line every tenth elsewhere."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, TypeAlias
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
 
+from skills.job import JobProgress
 from training.cli.output import percent, print_message
 
-if TYPE_CHECKING:
-    from training import loop
-
-OnProgress: TypeAlias = "Callable[[str, loop.Progress], None]"
+OnProgress = Callable[[JobProgress], None]
 
 _RUNS = {"tune": "training", "refit": "training on all rows"}
 _LINES = 10  # of one run
@@ -23,9 +20,9 @@ _LINES = 10  # of one run
 
 @contextmanager
 def training_progress(*, quiet: bool) -> Iterator[OnProgress]:
-    """Yield what the trainer calls after every step; writes to standard error."""
+    """Yield what a training tells how far it is; writes to standard error."""
     if quiet:
-        yield lambda run, progress: None
+        yield lambda progress: None
     elif sys.stderr.isatty():
         with _bar() as bar:
             yield _Bars(bar)
@@ -50,7 +47,8 @@ class _Bars:
         self._bar = bar
         self._tasks: dict[str, TaskID] = {}
 
-    def __call__(self, run: str, progress: loop.Progress) -> None:
+    def __call__(self, progress: JobProgress) -> None:
+        run = progress.run
         if run not in self._tasks:
             for task in self._tasks.values():
                 if not self._bar.tasks[task].finished:
@@ -65,17 +63,18 @@ class _Lines:
     def __init__(self) -> None:
         self._tenths: dict[str, int] = {}
 
-    def __call__(self, run: str, progress: loop.Progress) -> None:
-        tenth = _LINES * progress.step // progress.steps
+    def __call__(self, progress: JobProgress) -> None:
+        run, tenth = progress.run, _LINES * progress.step // progress.steps
         if tenth > self._tenths.get(run, 0):
             self._tenths[run] = tenth
             done = f"{100 * tenth // _LINES} % ({progress.step}/{progress.steps} steps)"
             print_message(f"{_RUNS.get(run, run)}: {done}, {_state(progress)}")
 
 
-def _state(progress: loop.Progress) -> str:
+def _state(progress: JobProgress) -> str:
     score = "" if progress.dev_score is None else f", dev {progress.score_name} {percent(progress.dev_score)}"
-    return f"loss {progress.loss:.3f}{score}, {clock(progress.seconds_left)} left"
+    left = "" if progress.seconds_left is None else f", {clock(progress.seconds_left)} left"
+    return f"loss {progress.loss:.3f}{score}{left}"
 
 
 def clock(seconds: float) -> str:

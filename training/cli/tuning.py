@@ -1,18 +1,21 @@
-"""One training run from files to a stored version: what `train` and `demo` do."""
+"""One training from files to a stored version: what `train` and `demo` do, and `jobs submit` asks for."""
 
 from __future__ import annotations
 
-import signal
+import os
+import socket
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from skills.skill import LIVE, SkillKind, check_name
+from skills.errors import InputError, LeaseLostError
+from skills.gates import Gates
+from skills.job import JobRequest, Lease
+from skills.skill import LIVE, SkillKind, SkillRef, check_name
 from training.cli.catalogs import open_catalog
 from training.cli.failures import ExitCode
 from training.cli.labeled_files import LabeledFiles, skip_warnings
@@ -22,10 +25,13 @@ from training.cli.reports import check_report, write_page
 
 if TYPE_CHECKING:
     from skills.skill import SkillVersion
+    from skills.training_data import TrainingData
     from storage.catalog import Catalog
     from training.config import TrainingConfig
-    from training.recipes import Prepared
+    from training.job_run import JobResult
     from training.trained import Trained
+
+LEASE_SECONDS = 600.0  # of a training in place, which nobody waits for: a computer may sleep meanwhile
 
 
 @dataclass(frozen=True)
@@ -47,6 +53,35 @@ class Tuning:
     slot_types: Path | None = None  # what slots' values resolve to
     peft: Path | None = None  # checkpoint whose soft prompt is tuned on
     quiet: bool = False
+    grown_from: str = ""  # a version of a skill, such as `live` or `banking@3`; empty: none
+    gates: Gates = field(default_factory=Gates)
+
+    def request(self, catalog: Catalog) -> JobRequest:
+        """Return what a job is asked for.
+
+        Raises:
+            UnknownSkillError: there is no version to grow from.
+        """
+        parent = self.grown_from and (
+            self.grown_from if "@" in self.grown_from else f"{self.name}@{self.grown_from}"
+        )
+        return JobRequest(
+            self.name,
+            self.kind,
+            config=self.config.model_dump(mode="json", exclude_defaults=True),
+            alias=LIVE if self.promote else None,
+            gates=self.gates.as_dict(),
+            grown_from=str(catalog.get(SkillRef.parse(parent))) if parent else "",
+        )
+
+
+@dataclass(frozen=True)
+class Checked:
+    """Rows that can be trained on, what there is to say about them, and what is doubtful."""
+
+    data: TrainingData
+    summary: str
+    warnings: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -60,69 +95,84 @@ class Tuned:
 
 
 def run_tuning(tuning: Tuning) -> Tuned:
-    """Read, train, store and report; an interrupt before the version is stored leaves the catalog as it was.
+    """Read, train, store and report; an interrupt before the version is stored leaves the skill as it was.
 
     Raises:
         InputError: the data, a setting or the report's path is wrong.
         BackboneError, CatalogError: one of them cannot be had.
+        LeaseLostError: someone else cancelled the training.
     """
     began = time.monotonic()
     check_name(tuning.name)
     if tuning.report is not None:
         check_report(tuning.report)
-    prepared, warnings = _prepared(tuning)
-    for warning in warnings:
-        print_warning(warning)
+    checked = check_data(tuning)
     with open_catalog(tuning.catalog, create=True) as catalog:
-        trained = _interruptible(tuning, prepared)
-        version = _publish(catalog, tuning, trained)
+        result = _run_in_place(catalog, tuning, checked)
     if tuning.report is not None:
         measured_on = ", ".join(map(str, tuning.dev)) or "rows held out of the training data"
-        write_page(tuning.report, version, trained.held_out, measured_on, warnings)
-    return Tuned(version, trained, warnings, time.monotonic() - began)
+        write_page(tuning.report, result.version, result.trained.held_out, measured_on, checked.warnings)
+    return Tuned(result.version, result.trained, checked.warnings, time.monotonic() - began)
 
 
-def _prepared(tuning: Tuning) -> tuple[Prepared, tuple[str, ...]]:
-    """Return the training, and what is doubtful about its files and its data."""
+def check_data(tuning: Tuning) -> Checked:
+    """Read the files and check what is in them; what is doubtful becomes warnings.
+
+    Raises:
+        InputError: it cannot be trained on.
+    """
     from training.recipes import prepare
 
     data, skipped = tuning.files.training_data(
         tuning.kind, dev=tuning.dev, oos=tuning.oos, slot_types=tuning.slot_types
     )
     prepared = prepare(tuning.name, data, tuning.config, peft=tuning.peft)
-    return prepared, (*skip_warnings(skipped), *prepared.warnings)
+    warnings = (*skip_warnings(skipped), *prepared.warnings)
+    for warning in warnings:
+        print_warning(warning)
+    return Checked(data, prepared.summary, warnings)
 
 
-def _interruptible(tuning: Tuning, prepared: Prepared) -> Trained[Any]:
+def _run_in_place(catalog: Catalog, tuning: Tuning, checked: Checked) -> JobResult:
+    from training.job_run import tell_failure
+
+    request, worker = tuning.request(catalog), f"{socket.gethostname()}:{os.getpid()}"
+    lease = catalog.jobs.begin(request, checked.data.to_bytes(), worker, lease_seconds=LEASE_SECONDS)
+    if not tuning.quiet:
+        print_message(f"{checked.summary}; loading {tuning.backbone} backbone")
     try:
-        return _train(tuning, prepared)
+        return _train(catalog, tuning, lease)
     except KeyboardInterrupt:
+        _cancel(catalog, lease)
         print_message(f"interrupted: no version of {tuning.name!r} was stored")
         raise click.exceptions.Exit(ExitCode.INTERRUPTED) from None
+    except LeaseLostError:
+        raise
+    except Exception as error:
+        tell_failure(catalog, lease, error)
+        raise
 
 
-def _train(tuning: Tuning, prepared: Prepared) -> Trained[Any]:
-    from nlu.backbone import Backbone
-    from nlu.compute import choose
+def _train(catalog: Catalog, tuning: Tuning, lease: Lease) -> JobResult:
+    from training.job_run import run_job
+    from training.resources import Resources
 
-    compute = choose("cpu", prepared.precision, tuning.threads)  # training runs there
-    if not tuning.quiet:
-        print_message(f"{prepared.summary}; loading {tuning.backbone} backbone")
-    backbone = Backbone.load(tuning.backbone, cache=tuning.cache)
     with training_progress(quiet=tuning.quiet) as on_progress:
-        return prepared.train(backbone, compute, on_progress)
+        return run_job(
+            catalog,
+            lease,
+            Resources(tuning.backbone, tuning.cache, tuning.threads),
+            lease_seconds=LEASE_SECONDS,
+            on_progress=on_progress,
+            peft=tuning.peft,
+        )
 
 
-def _publish(catalog: Catalog, tuning: Tuning, trained: Trained[Any]) -> SkillVersion:
-    with _uninterrupted():
-        return catalog.publish(trained.draft, alias=LIVE if tuning.promote else None)
-
-
-@contextmanager
-def _uninterrupted() -> Iterator[None]:
-    """Ignore Ctrl-C for the milliseconds of a commit: whoever is told "nothing was stored" can rely on it."""
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+def _cancel(catalog: Catalog, lease: Lease) -> None:
+    """Cancel a job of our own; one that was published a moment ago ends as any interrupted command does."""
     try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
+        catalog.jobs.cancel(lease.job.id)
+    except InputError:
+        raise KeyboardInterrupt from None
+    with suppress(LeaseLostError):
+        catalog.jobs.heartbeat(lease, lease.job.progress)
