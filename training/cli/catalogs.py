@@ -64,26 +64,10 @@ def load_versions(
 ) -> tuple[tuple[LoadedSkill, ...], Backbone]:
     """Return stored versions ready to answer, and the one backbone; the rest as `load_version`."""
     from nlu.backbone import Backbone
+    from training.resources import load_on
 
     with open_catalog(options["catalog"]) as catalog:
         versions = [catalog.get(ref) for ref in refs]
         stored = [(version, catalog.tensors(version)) for version in versions]
     backbone = Backbone.load(options["backbone"], cache=options["cache_dir"])
     return tuple(load_on(backbone, *each) for each in stored), backbone
-
-
-def load_on(backbone: Backbone, version: SkillVersion, tensors: bytes) -> LoadedSkill:
-    """Return a version ready to answer.
-
-    Raises:
-        SkillRefusedError: it is damaged or belongs to another backbone.
-    """
-    from nlu.loaded import load_skill
-
-    return load_skill(
-        version,
-        tensors,
-        fingerprint=backbone.fingerprint,
-        shape=backbone.shape,
-        decoder=backbone.decoder_shape,
-    )

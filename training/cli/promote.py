@@ -80,11 +80,15 @@ def _gates(options: dict[str, Any]) -> Gates:
         raise InputError("--no-regression compares on the same rows: name them with --data", field="data")
     if options["data"] and not (options["min"] or options["no_regression"]):
         raise InputError("--data alone is no gate: add --min METRIC=VALUE or --no-regression", field="data")
-    return Gates(dict(map(_minimum, options["min"])), options["no_regression"], options["tolerance"])
+    return Gates(dict(map(read_minimum, options["min"])), options["no_regression"], options["tolerance"])
 
 
-def _minimum(pair: str) -> tuple[str, float]:
-    """Read `METRIC=VALUE`."""
+def read_minimum(pair: str) -> tuple[str, float]:
+    """Read `METRIC=VALUE`.
+
+    Raises:
+        InputError: it is not that.
+    """
     metric, _, value = pair.partition("=")
     try:
         return metric.strip(), float(value)

@@ -10,10 +10,11 @@ import click
 
 from skills.errors import InputError
 from skills.skill import LIVE, SkillDraft, SkillRef, check_name
-from training.cli.catalogs import load_on, open_catalog
+from training.cli.catalogs import open_catalog
 from training.cli.options import FILE, backbone_options, catalog_option, json_option, setting
 from training.cli.output import print_json
 from training.cli.versions import version_document
+from training.resources import load_on
 
 
 @click.command("export")
