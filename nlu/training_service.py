@@ -12,7 +12,7 @@ from typing import TypeAlias
 from urllib.parse import unquote
 
 from nlu.interceptors import Context
-from nlu.training_upload import Submission, Upload
+from nlu.training_upload import Upload
 from nlu.training_wire import (
     read_limit,
     read_states,
@@ -177,7 +177,7 @@ class TrainingServicer(training_pb2_grpc.TrainingServiceServicer):
 def _submit(training: Training, upload: Upload, by: str) -> Job:
     """Check what was uploaded as a whole, and queue it."""
     whole = upload.finish()
-    request = _grown(training.catalog, whole)
+    request = _fitted(training.catalog, whole.request)
     training.check(request, whole.data)
     rows = whole.data.to_bytes()
     if len(rows) > MAX_BYTES:
@@ -188,17 +188,23 @@ def _submit(training: Training, upload: Upload, by: str) -> Job:
     return training.catalog.jobs.submit(request, rows, priority=whole.priority, key=whole.key, by=by)
 
 
-def _grown(catalog: Catalog, whole: Submission) -> JobRequest:
-    """Return the request with the version that it starts from, by its number."""
-    if not whole.request.grown_from:
-        return whole.request
-    version = catalog.get(SkillRef.parse(whole.request.grown_from))
-    if version.kind is not whole.request.kind:
+def _fitted(catalog: Catalog, request: JobRequest) -> JobRequest:
+    """Check a request against what is in the catalog; the version that it starts from is then a number."""
+    versions = catalog.versions(request.skill)
+    if versions and versions[0].kind is not request.kind:
         raise InputError(
-            f"{version} is of kind {version.kind}, not {whole.request.kind}: start from one of that kind",
+            f"skill {request.skill!r} is of kind {versions[0].kind}, not {request.kind}: use another name",
+            field="spec.kind",
+        )
+    if not request.grown_from:
+        return request
+    parent = catalog.get(SkillRef.parse(request.grown_from))
+    if parent.kind is not request.kind:
+        raise InputError(
+            f"{parent} is of kind {parent.kind}, not {request.kind}: start from one of that kind",
             field="spec.grown_from",
         )
-    return replace(whole.request, grown_from=str(version))
+    return replace(request, grown_from=str(parent))
 
 
 def _caller(context: Context) -> str:

@@ -383,6 +383,7 @@ def test_the_client_needs_only_grpc_protobuf_and_the_standard_library() -> None:
         "client",
         "client_connection",
         "client_errors",
+        "client_thread",
         "client_types",
         "client_wire",
         "address",

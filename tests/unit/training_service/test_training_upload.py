@@ -227,6 +227,15 @@ def test_a_skill_grows_from_a_version_of_its_kind(
     assert raised.value.field == "spec.grown_from"
 
 
+def test_a_skill_keeps_its_kind(
+    server: Any, spec: TrainingSpec, examples: list[Example], make_draft: Callable[..., SkillDraft]
+) -> None:
+    server.catalog.publish(make_draft(kind=Kind.SLOTS))
+    with pytest.raises(InvalidRequestError, match="of kind slots, not intent") as raised:
+        server.client.submit(spec, examples)
+    assert raised.value.field == "spec.kind"
+
+
 @pytest.mark.parametrize(
     ("parts", "field"),
     [
