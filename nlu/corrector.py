@@ -2,13 +2,17 @@
 
 The source is proposed as its own correction, and one pass tells how far the decoder agrees. From where it
 departs, its own token is taken and the rest of the source is proposed again. So a sentence with two errors
-takes about three passes, and a batch mixes rows of any skills and lengths.
+takes about three passes, and a pass mixes rows of any skills and lengths.
+
+Alone, a row proposes much at once: a pass costs what it takes to fetch the weights, whatever it reads.
+Among many rows each token costs, and what follows a departure is read in vain; so they propose little.
 
 Token for token equal to greedy decoding (a test compares), as a token is only kept if it is the likeliest.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -17,11 +21,18 @@ import torch
 from torch import Tensor
 
 from nlu.compute import Compute
-from nlu.decoder import NOWHERE, Decoder
+from nlu.decoder import Decoder
+from nlu.decoder_cache import DecoderCache, Ints, Reading
 from nlu.draft import Draft
-from nlu.prompt import DecoderPrompt, Floats, stacked
+from nlu.prompt import DecoderPrompt, Floats
 
 START, END = 0, 1  # T5 begins with its padding token
+ROWS = 64  # that share a pass: more only need more memory
+PASS_TOKENS = 256  # of their drafts together: from here on, a pass takes twice as long for twice the tokens
+DRAFT_TOKENS = (3, 12)  # of one row's draft, in a full pass and in one of few rows
+CACHE_TOKENS = 8192  # of all rows, at 12 or 24 KB each
+HEAD_TOKENS = 128  # whose scores are computed at a time: 24 MB, always in the same place
+PART = 128  # scores that the search for the likeliest takes as one: torch's own is slow over many
 GROWTH = 16  # tokens that a correction may have more than 1.5 times the source
 
 
@@ -54,66 +65,67 @@ class Corrector:
     def __init__(self, decoder: Decoder, compute: Compute) -> None:
         self._decoder = decoder.to(device=compute.device, dtype=compute.dtype)
         self._compute = compute
+        vocabulary = decoder.shape.vocab_size
+        self._logits = torch.empty(HEAD_TOKENS, vocabulary, device=compute.device, dtype=compute.dtype)
+        self._scores = torch.empty(HEAD_TOKENS, vocabulary, device=compute.device)
 
     @torch.inference_mode()
     def correct(self, rows: Sequence[CorrectionRow]) -> list[Correction]:
-        """Return what greedy decoding would say of each row."""
+        """Return what greedy decoding would say of each row; a row that is done makes room for the next."""
         outputs = [_Output(row) for row in rows]
-        batch = self._begin(outputs)
-        while batch is not None:
-            batch = self._step(batch)
+        if outputs:
+            self._decode(outputs)
         return [output.correction() for output in outputs]
 
-    def _begin(self, outputs: list[_Output]) -> _Batch | None:
-        if not outputs:
-            return None
-        lengths = [len(output.row.states) for output in outputs]
-        states = np.zeros((len(outputs), max(lengths), self._decoder.shape.d_model), np.float32)
-        for place, output in enumerate(outputs):
-            states[place, : lengths[place]] = output.row.states
-        own, own_mask = stacked([output.row.prompt.own for output in outputs])
-        beside, beside_mask = stacked([output.row.prompt.memory for output in outputs])
-        mask = np.arange(max(lengths)) < np.array(lengths)[:, None]
-        memory = self._decoder.remember(self._tensor(states), self._tensor(beside))
-        seen = torch.from_numpy(np.concatenate([beside_mask, mask], axis=1)).to(self._compute.device)
-        positions = np.where(own_mask, np.cumsum(own_mask, axis=1) - 1, NOWHERE)
-        return _Batch(
-            outputs,
-            past=self._tensor(own),
-            keys=torch.from_numpy(positions).to(self._compute.device),
-            memory=memory,
-            memory_bias=self._decoder.memory_bias(seen),
-        )
+    def _decode(self, outputs: Sequence[_Output]) -> None:
+        tokens = max(output.end for output in outputs) + DRAFT_TOKENS[1]
+        memory = max(output.row.prompt.length + len(output.row.states) for output in outputs)
+        slots = min(len(outputs), ROWS, max(1, CACHE_TOKENS // tokens))
+        cache = DecoderCache(self._decoder, slots, tokens=tokens, memory=memory)
+        waiting = sorted(outputs, key=lambda output: output.row.length)
+        going: list[_Output] = []
+        while waiting or going:
+            entering = [waiting.pop() for _ in range(min(slots - len(going), len(waiting)))]  # longest first
+            if entering:
+                self._admit(cache, len(going), entering)
+            going += entering
+            self._step(cache, going)
+            _dismiss(cache, going)
 
-    def _step(self, batch: _Batch) -> _Batch | None:
-        """Read what is proposed to each row, keep what is right, and return the rows that go on."""
-        proposed = [output.propose() for output in batch.outputs]
-        longest = max(map(len, proposed))
-        ids = np.zeros((len(proposed), longest), np.int64)
-        fed = np.arange(longest) < np.array([len(each) for each in proposed])[:, None]
-        ids[fed] = np.concatenate(proposed)
-        begin = np.array([output.position for output in batch.outputs])
-        queries = begin[:, None] + np.arange(longest)
-        positions = torch.from_numpy(np.where(fed, queries, NOWHERE)).to(batch.keys.device)
-        keys = torch.cat([batch.keys, positions], dim=1)
-        bias = self._decoder.attention_bias(torch.from_numpy(queries).to(keys.device), keys)
-        token_ids = torch.from_numpy(ids).to(keys.device)
-        hidden, kv = self._decoder(token_ids, batch.past, bias, batch.memory, batch.memory_bias)
-        logits = self._decoder.lm_head(hidden[torch.from_numpy(fed).to(keys.device)])  # (fed tokens, V)
-        best = np.split(logits.argmax(dim=-1).cpu().numpy(), np.cumsum(fed.sum(axis=1))[:-1])
-        counts = [output.accept(each) for output, each in zip(batch.outputs, best, strict=True)]
-        kept = np.arange(longest) < np.array(counts)[:, None]
-        probabilities = np.split(self._probabilities(logits, kept[fed]), np.cumsum(counts)[:-1])
-        for output, each in zip(batch.outputs, probabilities, strict=True):
-            output.believe(each.tolist())
-        keys[:, -longest:].masked_fill_(torch.from_numpy(~kept).to(keys.device), NOWHERE)
-        return batch.extended(kv, keys)
+    def _admit(self, cache: DecoderCache, slot: int, entering: Sequence[_Output]) -> None:
+        """Let rows sit in the slots from `slot` on."""
+        states = [output.row.states for output in entering]
+        memory = self._decoder.keys_and_values(self._tensor(np.concatenate(states))[None])[0]
+        parts = torch.split(memory, [len(each) for each in states], dim=2)
+        for place, (output, part) in enumerate(zip(entering, parts, strict=True), start=slot):
+            prompt = output.row.prompt
+            cache.put(place, self._tensor(prompt.own), self._tensor(prompt.memory), part)
 
-    def _probabilities(self, logits: Tensor, kept: np.ndarray) -> np.ndarray:
-        """Return the probability of the best token of those of the (tokens, V) logits that are kept."""
-        scores = logits[torch.from_numpy(kept).to(logits.device)].float()
-        probabilities: np.ndarray = (scores.amax(dim=-1) - scores.logsumexp(dim=-1)).exp().cpu().numpy()
-        return probabilities
+    def _step(self, cache: DecoderCache, going: Sequence[_Output]) -> None:
+        """Read what is proposed to each row, and keep what is right."""
+        most = int(np.clip(PASS_TOKENS // len(going), *DRAFT_TOKENS))
+        proposed = [output.propose(most) for output in going]
+        begin = np.array([output.position for output in going])
+        counts = np.array([len(each) for each in proposed])
+        token_ids = torch.from_numpy(np.concatenate(proposed)).to(self._compute.device)
+        hidden = self._decoder.read(token_ids, Reading(cache, begin, counts))
+        found = [self._likeliest(block) for block in hidden.chunk(-(-len(hidden) // HEAD_TOKENS))]
+        best, probabilities = (torch.cat(each).cpu().numpy() for each in zip(*found, strict=True))
+        ends = np.cumsum(counts)[:-1]
+        parts = zip(going, np.split(best, ends), np.split(probabilities, ends), strict=True)
+        for output, tokens, likely in parts:
+            output.accept(tokens, likely)
+
+    def _likeliest(self, hidden: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the likeliest next token after each of the (R, D) hidden states, and its probability."""
+        logits, scores = self._logits[: len(hidden)], self._scores[: len(hidden)]
+        torch.mm(hidden, self._decoder.lm_head.weight.T, out=logits)
+        parts = scores.copy_(logits).view(len(hidden), -1, math.gcd(scores.shape[-1], PART))
+        part = parts.amax(dim=-1).argmax(dim=-1, keepdim=True)
+        inside = parts[torch.arange(len(parts), device=parts.device), part[:, 0]]
+        best = part * parts.shape[-1] + inside.argmax(dim=-1, keepdim=True)
+        torch.softmax(logits, dim=-1, dtype=torch.float32, out=scores)
+        return best[:, 0], scores.gather(1, best)[:, 0]
 
     def _tensor(self, array: Floats) -> Tensor:
         return torch.from_numpy(array).to(device=self._compute.device, dtype=self._compute.dtype)
@@ -134,33 +146,33 @@ class _Output:
         self._limit = 3 * self.row.length // 2 + GROWTH
 
     @property
+    def end(self) -> int:
+        """The position that it may not reach."""
+        return self.row.prompt.length + self._limit
+
+    @property
     def position(self) -> int:
         """Where the next token to be read stands, the prompt before it."""
         return self.row.prompt.length + len(self.tokens)
 
-    def propose(self) -> tuple[int, ...]:
-        """Return the last token, which the decoder has not read yet, and a draft."""
+    def propose(self, most: int) -> tuple[int, ...]:
+        """Return the last token, which the decoder has not read yet, and a draft of at most so many."""
         last = self.tokens[-1] if self.tokens else START
-        self._proposed = self._draft.propose()
+        self._proposed = self._draft.propose(most)
         return (last, *self._proposed)
 
-    def accept(self, best: np.ndarray) -> int:
-        """Keep the decoder's tokens as far as the draft led it right; return how many of those read stay."""
+    def accept(self, best: Ints, probabilities: Floats) -> None:
+        """Keep the decoder's tokens as far as the draft led it right."""
         departed = np.flatnonzero(best[:-1] != np.array(self._proposed, np.int64))
         count = int(departed[0]) if len(departed) else len(best) - 1
         self._draft.accept(count, int(best[count]))
         self.passes += 1
-        for token in best[: count + 1].tolist():
-            self.tokens.append(token)
-            if token == END or len(self.tokens) >= self._limit:
-                self.done = True
-                break
-        return count + 1
-
-    def believe(self, probabilities: list[float]) -> None:
-        """Take note of the probabilities of the tokens just kept, and perhaps of some beyond the end."""
-        self.probabilities += probabilities
-        del self.probabilities[len(self.tokens) :]
+        kept = best[: count + 1].tolist()[: self._limit - len(self.tokens)]
+        if END in kept:
+            del kept[kept.index(END) + 1 :]
+        self.tokens += kept
+        self.probabilities += probabilities[: len(kept)].tolist()
+        self.done = self.tokens[-1] == END or len(self.tokens) == self._limit
 
     def correction(self) -> Correction:
         ended = self.tokens[-1:] == [END]
@@ -168,23 +180,11 @@ class _Output:
         return Correction(tuple(self.tokens[:size]), tuple(self.probabilities[:size]), self.passes)
 
 
-@dataclass(frozen=True, eq=False)
-class _Batch:
-    """The rows that go on. Shapes: past (B, N, 2, S, H*K), keys (B, S), memory (B, N, 2, M, H*K)."""
-
-    outputs: list[_Output]
-    past: Tensor
-    keys: Tensor  # positions
-    memory: Tensor
-    memory_bias: Tensor
-
-    def extended(self, kv: Tensor, keys: Tensor) -> _Batch | None:
-        """Return the batch after a step: its new keys and values appended, without the rows that are done."""
-        past = torch.cat([self.past, kv], dim=3)
-        going = [place for place, output in enumerate(self.outputs) if not output.done]
-        if len(going) == len(self.outputs):
-            return _Batch(self.outputs, past, keys, self.memory, self.memory_bias)
-        if not going:
-            return None
-        outputs = [self.outputs[place] for place in going]
-        return _Batch(outputs, past[going], keys[going], self.memory[going], self.memory_bias[going])
+def _dismiss(cache: DecoderCache, going: list[_Output]) -> None:
+    """Let rows that are done leave; the last ones take their slots."""
+    for slot in reversed(range(len(going))):
+        if going[slot].done:
+            last = going.pop()
+            if slot < len(going):
+                cache.move(len(going), slot)
+                going[slot] = last

@@ -11,15 +11,26 @@ P prompt vectors, H heads, K key size, D model size, N layers, V vocabulary.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import cast
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import Protocol, cast
 
 import torch
 from torch import Tensor, nn
 
 from nlu.encoder import Block, EncoderShape, RMSNorm, distance_buckets
 
-NOWHERE = 1 << 20  # the position of a key that no query may see
+Attend = Callable[[Tensor], Tensor]
+
+
+class Attention(Protocol):
+    """What the tokens of one reading attend to; layer by layer, as `DecoderLayer` calls it."""
+
+    def attend(self, layer: int, qkv: Tensor) -> Tensor:
+        """(..., 3*H*K) -> (..., H*K)."""
+
+    def recall(self, layer: int, query: Tensor) -> Tensor:
+        """(..., H*K) -> (..., H*K)."""
 
 
 class Decoder(nn.Module):
@@ -44,9 +55,13 @@ class Decoder(nn.Module):
         Returns:
             (B, N, 2, P+L, H*K).
         """
-        layers = cast(Iterable[DecoderLayer], self.layers)
-        memory = torch.stack([layer.read(states) for layer in layers], dim=1)  # (B, N, 2, L, H*K)
+        memory = self.keys_and_values(states)
         return torch.cat([prompt.to(memory.dtype), memory], dim=3)
+
+    def keys_and_values(self, states: Tensor) -> Tensor:
+        """Return the (B, N, 2, L, H*K) keys and values of the encoder's (B, L, D) states."""
+        layers = cast(Iterable[DecoderLayer], self.layers)
+        return torch.stack([layer.read(states) for layer in layers], dim=1)
 
     def forward(
         self, token_ids: Tensor, past: Tensor, bias: Tensor, memory: Tensor, memory_bias: Tensor
@@ -63,12 +78,17 @@ class Decoder(nn.Module):
         Returns:
             (B, T, D) normalised hidden states, and the (B, N, 2, T, H*K) keys and values of the new tokens.
         """
-        hidden = self.embedding(token_ids)
-        read = []
+        padded = _Padded(self.layers, past, bias, memory, memory_bias)
+        hidden = self.read(token_ids, padded)
+        return hidden, torch.stack(padded.read, dim=1)
+
+    def read(self, token_ids: Tensor, attention: Attention) -> Tensor:
+        """Return the normalised hidden states (..., D) of new tokens (...); `attention` knows the rest."""
+        hidden: Tensor = self.embedding(token_ids)
         for index, layer in enumerate(self.layers):
-            hidden, kv = layer(hidden, past[:, index], bias, memory[:, index], memory_bias)
-            read.append(kv)
-        return self.final_norm(hidden), torch.stack(read, dim=1)
+            hidden = layer(hidden, partial(attention.attend, index), partial(attention.recall, index))
+        normed: Tensor = self.final_norm(hidden)
+        return normed
 
     def attention_bias(self, queries: Tensor, keys: Tensor) -> Tensor:
         """Return (B, H, T, S) bias of (B, T) query and (B, S) key positions; lowest for the future."""
@@ -98,17 +118,41 @@ class DecoderLayer(Block):
         """Return the (B, 2, L, H*K) keys and values of the encoder's (B, L, D) states."""
         return torch.stack(self.memory_kv(states).chunk(2, dim=-1), dim=1)
 
-    def forward(
-        self, hidden: Tensor, past: Tensor, bias: Tensor, memory: Tensor, memory_bias: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        """Map (B, T, D) to (B, T, D), and return the (B, 2, T, H*K) keys and values of the new tokens."""
-        query, key, value = self.qkv(self.attention_norm(hidden)).chunk(3, dim=-1)
+    def forward(self, hidden: Tensor, attend: Attend, recall: Attend) -> Tensor:
+        """Map (..., D) to (..., D).
+
+        Args:
+            hidden: of the new tokens.
+            attend: from their (..., 3*H*K) queries, keys and values to the (..., H*K) they attended to.
+            recall: from their (..., H*K) queries to what they found in the memory, likewise.
+        """
+        hidden = hidden + self.attention_out(attend(self.qkv(self.attention_norm(hidden))))
+        hidden = hidden + self.memory_out(recall(self.memory_query(self.memory_norm(hidden))))
+        return hidden + self.feed_forward(hidden)
+
+
+class _Padded:
+    """Attention of padded rows to a past, of which training needs the gradient."""
+
+    def __init__(
+        self, layers: nn.ModuleList, past: Tensor, bias: Tensor, memory: Tensor, memory_bias: Tensor
+    ) -> None:
+        self._layers = layers
+        self._past, self._bias = past, bias
+        self._memory, self._memory_bias = memory, memory_bias
+        self.read: list[Tensor] = []  # (B, 2, T, H*K) keys and values of the new tokens, layer by layer
+
+    def attend(self, layer: int, qkv: Tensor) -> Tensor:
+        query, key, value = qkv.chunk(3, dim=-1)
         kv = torch.stack([key, value], dim=1)
-        seen = torch.cat([past.to(kv.dtype), kv], dim=2)
-        hidden = hidden + self.attention_out(self.attend(query, seen[:, 0], seen[:, 1], bias.to(query.dtype)))
-        query = self.memory_query(self.memory_norm(hidden))
-        hidden = hidden + self.memory_out(self.attend(query, memory[:, 0], memory[:, 1], memory_bias))
-        return hidden + self.feed_forward(hidden), kv
+        self.read.append(kv)
+        seen = torch.cat([self._past[:, layer].to(kv.dtype), kv], dim=2)
+        bias = self._bias.to(query.dtype)
+        return cast(DecoderLayer, self._layers[layer]).attend(query, seen[:, 0], seen[:, 1], bias)
+
+    def recall(self, layer: int, query: Tensor) -> Tensor:
+        keys, values = self._memory[:, layer].unbind(1)
+        return cast(DecoderLayer, self._layers[layer]).attend(query, keys, values, self._memory_bias)
 
 
 def causal_buckets(distance: Tensor, num_buckets: int, max_distance: int) -> Tensor:

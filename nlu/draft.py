@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 WINDOW = 6  # source tokens that an edit may skip before the draft gives up on finding its place again
-UNSURE = 4  # tokens proposed while it is lost: a wrong proposal costs a little, a right one saves a step
-LONGEST = 12  # tokens proposed at once: those behind a departure are read in vain
+UNSURE = 3  # while it is lost, it proposes fewer tokens by this factor: most would be read in vain
 
 
 class Draft:
@@ -21,10 +20,10 @@ class Draft:
         self._anchor = 0  # all of the source before it is dealt with
         self._departed = 0  # tokens decoded since the decoder left the source
 
-    def propose(self) -> tuple[int, ...]:
-        """Return source tokens that the decoder may say next; the first ones are the likeliest."""
+    def propose(self, most: int) -> tuple[int, ...]:
+        """Return at most so many source tokens that the decoder may say next; the first are the likeliest."""
         start = self._guess()
-        length = UNSURE if self._departed else LONGEST
+        length = -(-most // UNSURE) if self._departed else most
         return self._source[start : start + length]
 
     def accept(self, count: int, decoded: int) -> None:

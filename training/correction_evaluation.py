@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from nlu.backbone import Backbone
 from nlu.corrected_text import corrected_answer
-from nlu.corrector import Correction, CorrectionRow, Corrector
+from nlu.corrector import CorrectionRow, Corrector
 from nlu.engine import Engine
 from nlu.grammar_head import GrammarHead
 from nlu.loaded import LoadedSkill
@@ -20,7 +20,6 @@ from skills.parse import GrammarAnswer
 from skills.protection import protected_spans
 
 BLOCK_ROWS = 512  # whose hidden states are kept at a time
-BATCH_ROWS = 32  # of corrections
 
 
 @dataclass(frozen=True)
@@ -112,7 +111,7 @@ def _answers(
     wrong = [head.error_probability(each) for each in states]
     flagged = [place for place, probability in enumerate(wrong) if head.flags(probability)]
     rows = [CorrectionRow(tokens[place].ids, states[place], head.prompt) for place in flagged]
-    corrections = dict(zip(flagged, _corrections(rows, corrector), strict=True))
+    corrections = dict(zip(flagged, corrector.correct(rows), strict=True))
     return [
         corrected_answer(
             backbone.tokenizer,
@@ -126,13 +125,3 @@ def _answers(
         else GrammarAnswer(True, 1 - wrong[place], text, ())
         for place, text in enumerate(texts)
     ]
-
-
-def _corrections(rows: Sequence[CorrectionRow], corrector: Corrector) -> list[Correction]:
-    """Return the corrections of rows, in order; those of like length share passes."""
-    found: dict[int, Correction] = {}
-    order = sorted(range(len(rows)), key=lambda place: rows[place].length)
-    for start in range(0, len(order), BATCH_ROWS):
-        chunk = order[start : start + BATCH_ROWS]
-        found |= zip(chunk, corrector.correct([rows[place] for place in chunk]), strict=True)
-    return [found[place] for place in range(len(rows))]

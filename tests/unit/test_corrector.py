@@ -141,3 +141,41 @@ def _rows(backbone: Backbone, text: str) -> list[CorrectionRow]:
     shape = backbone.decoder_shape
     empty = np.zeros((shape.num_layers, 2, 0, shape.d_attention), np.float32)
     return [CorrectionRow(ids, states, DecoderPrompt(empty, empty))]
+
+
+@pytest.mark.parametrize(("rows_of_a_pass", "pass_tokens"), [(1, 256), (2, 1), (3, 40)])
+def test_rows_that_wait_for_a_slot_are_decoded_alike(
+    corrector: Corrector,
+    rows: list[CorrectionRow],
+    monkeypatch: pytest.MonkeyPatch,
+    rows_of_a_pass: int,
+    pass_tokens: int,
+) -> None:
+    """Slots are used again, and drafts are as long as the pass has room for."""
+    expected = [each.token_ids for each in corrector.correct(rows)]
+    monkeypatch.setattr("nlu.corrector.ROWS", rows_of_a_pass)
+    monkeypatch.setattr("nlu.corrector.PASS_TOKENS", pass_tokens)
+    assert [each.token_ids for each in corrector.correct([*rows, *rows])] == 2 * expected
+
+
+def test_a_row_that_is_no_number_spoils_no_other(corrector: Corrector, rows: list[CorrectionRow]) -> None:
+    """Rows of other skills share its passes, and then its slot."""
+    spoilt = [CorrectionRow(row.token_ids, row.states * np.nan, row.prompt) for row in rows]
+    expected = [each.token_ids for each in corrector.correct(rows)]
+    found = corrector.correct([*spoilt, *rows])
+    assert [each.token_ids for each in found[len(rows) :]] == expected
+
+
+def test_the_likeliest_is_the_first_of_equals_in_bfloat16(backbone: Backbone) -> None:
+    """Scores of half the precision often tie, and transformers takes the first."""
+    corrector = Corrector(backbone.decoder(), Compute("cpu", Precision.BFLOAT16, 1))
+    decoder = corrector._decoder
+    hidden = torch.randn(200, decoder.shape.d_model, generator=torch.Generator().manual_seed(1)).bfloat16()
+    hidden[0] = 0  # all tie
+    for block in hidden.chunk(2):
+        with torch.inference_mode():
+            best, probabilities = corrector._likeliest(block)
+            logits = decoder.lm_head(block).float()
+        expected = logits.softmax(dim=-1).amax(dim=-1)
+        assert torch.equal(best, logits.argmax(dim=-1))
+        torch.testing.assert_close(probabilities, expected, atol=1e-4, rtol=1e-3)

@@ -6,7 +6,7 @@ from torch import Tensor
 from transformers import T5ForConditionalGeneration
 
 from nlu.backbone import Backbone
-from nlu.decoder import NOWHERE, Decoder, causal_buckets
+from nlu.decoder import Decoder, causal_buckets
 
 
 @pytest.fixture(scope="module")
@@ -81,13 +81,13 @@ def test_reading_in_two_steps_is_reading_at_once(decoder: Decoder, states: Tenso
 
 
 @torch.inference_mode()
-def test_a_key_that_is_nowhere_is_not_seen(decoder: Decoder, states: Tensor) -> None:
+def test_a_key_of_the_future_is_not_seen(decoder: Decoder, states: Tensor) -> None:
     token_ids = torch.tensor([[0, 484, 9], [0, 71, 2]])
     memory = decoder.remember(states, nothing(decoder, 2))
     memory_bias = decoder.memory_bias(torch.ones(2, memory.shape[3], dtype=torch.bool))
     junk = torch.randn(2, decoder.shape.num_layers, 2, 4, decoder.shape.d_attention)
     positions = torch.arange(3).expand(2, -1)
-    keys = torch.cat([torch.full((2, 4), NOWHERE), positions], dim=1)
+    keys = torch.cat([torch.full((2, 4), 1000), positions], dim=1)
     hidden, _ = decoder(token_ids, junk, decoder.attention_bias(positions, keys), memory, memory_bias)
     torch.testing.assert_close(hidden, read(decoder, states, token_ids), atol=1e-4, rtol=1e-4)
 

@@ -4,42 +4,43 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nlu.draft import LONGEST, UNSURE, Draft
+from nlu.draft import UNSURE, Draft
 
 SOURCE = tuple(range(10, 30))
+MOST = 12
 
 
 def test_proposes_the_source() -> None:
-    assert Draft(SOURCE).propose() == SOURCE[:LONGEST]
-    assert Draft(()).propose() == ()
+    assert Draft(SOURCE).propose(MOST) == SOURCE[:MOST]
+    assert Draft(()).propose(MOST) == ()
 
 
 @pytest.mark.parametrize(
     ("count", "decoded", "proposed"),
     [
-        (LONGEST, SOURCE[LONGEST], SOURCE[LONGEST + 1 :]),  # it agreed with all, and goes on in step
-        (3, SOURCE[4], SOURCE[5 : 5 + LONGEST]),  # it left one token out
-        (3, 99, SOURCE[4 : 4 + UNSURE]),  # another token, probably in the place of one
+        (MOST, SOURCE[MOST], SOURCE[MOST + 1 :]),  # it agreed with all, and goes on in step
+        (3, SOURCE[4], SOURCE[5 : 5 + MOST]),  # it left one token out
+        (3, 99, SOURCE[4 : 4 + MOST // UNSURE]),  # another token, probably in the place of one
     ],
 )
 def test_finds_its_place_after_a_departure(count: int, decoded: int, proposed: tuple[int, ...]) -> None:
     draft = Draft(SOURCE)
     draft.accept(count, decoded)
-    assert draft.propose() == proposed
+    assert draft.propose(MOST) == proposed
 
 
 def test_an_inserted_token_is_noticed_when_the_source_goes_on() -> None:
     draft = Draft(SOURCE)
     draft.accept(3, 99)  # instead of the source's fourth token, or before it
     draft.accept(0, SOURCE[3])  # before it
-    assert draft.propose() == SOURCE[4 : 4 + LONGEST]
+    assert draft.propose(MOST) == SOURCE[4 : 4 + MOST]
 
 
 def test_a_right_guess_ends_the_doubt() -> None:
     draft = Draft(SOURCE)
     draft.accept(3, 99)
     draft.accept(2, SOURCE[6])
-    assert draft.propose() == SOURCE[7 : 7 + LONGEST]
+    assert draft.propose(MOST) == SOURCE[7 : 7 + MOST]
 
 
 @given(st.lists(st.integers(0, 5), max_size=20), st.lists(st.tuples(st.integers(0, 4), st.integers(0, 5))))
@@ -48,8 +49,8 @@ def test_proposes_parts_of_the_source_whatever_is_decoded(
 ) -> None:
     draft = Draft(source)
     for count, decoded in steps:
-        proposed = draft.propose()
-        assert len(proposed) <= LONGEST
+        proposed = draft.propose(MOST)
+        assert len(proposed) <= MOST
         assert not proposed or any(
             tuple(source[place : place + len(proposed)]) == proposed for place in range(len(source))
         )
