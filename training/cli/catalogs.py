@@ -13,7 +13,7 @@ from skills.errors import CatalogError
 if TYPE_CHECKING:
     from nlu.backbone import Backbone
     from nlu.loaded import LoadedSkill
-    from skills.skill import SkillRef, SkillVersion
+    from skills.skill import SkillRef
     from storage.catalog import Catalog
 
 
