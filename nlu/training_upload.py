@@ -12,7 +12,7 @@ from skills.formats.row import Place
 from skills.formats.source import MAX_BYTES
 from skills.job import JobRequest
 from skills.training_data import Row, TrainingData
-from storage.job_rows import MAX_KEY
+from storage.job_rows import check_order
 
 _SPLITS = {
     training_pb2.EXAMPLE_SPLIT_UNSPECIFIED: "train",
@@ -45,7 +45,8 @@ class Upload:
         if first.WhichOneof("part") != "start":
             raise InputError("an upload begins with its start: send it first", field="start")
         self._request = read_spec(first.start.spec)
-        self._priority, self._key = first.start.priority, _checked_key(first.start.idempotency_key)
+        self._priority, self._key = first.start.priority, first.start.idempotency_key
+        check_order(self._priority, self._key)
         self._rows: dict[str, list[Row]] = {split: [] for split in _SPLITS.values()}
         self._bytes = 0
         self._is_complete = False
@@ -103,13 +104,3 @@ class Upload:
     @property
     def _number(self) -> int:
         return sum(map(len, self._rows.values()))
-
-
-def _checked_key(key: str) -> str:
-    if len(key) > MAX_KEY or not key.isprintable():
-        raise InputError(
-            f"idempotency key {key[:MAX_KEY]!r} is too long or cannot be printed: "
-            f"use at most {MAX_KEY} printable characters",
-            field="start.idempotency_key",
-        )
-    return key

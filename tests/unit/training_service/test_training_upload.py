@@ -201,13 +201,20 @@ def test_a_wrong_spec_is_refused_at_submission(
     assert server.catalog.jobs.list() == []
 
 
-@pytest.mark.parametrize("key", ["k" * 65, "a\nb"])
-def test_a_key_is_short_and_printable(
-    server: Any, spec: TrainingSpec, examples: list[Example], key: str
+@pytest.mark.parametrize(
+    ("order", "field"),
+    [
+        ({"idempotency_key": "k" * 65}, "key"),
+        ({"idempotency_key": "a\nb"}, "key"),
+        ({"priority": 1001}, "priority"),
+    ],
+)
+def test_keys_and_priorities_are_within_bounds(
+    server: Any, spec: TrainingSpec, examples: list[Example], order: dict[str, Any], field: str
 ) -> None:
     with pytest.raises(InvalidRequestError) as raised:
-        server.client.submit(spec, examples, idempotency_key=key)
-    assert raised.value.field == "start.idempotency_key"
+        server.client.submit(spec, examples, **order)
+    assert raised.value.field == field
 
 
 def test_rows_that_cannot_be_trained_on_are_refused_at_submission(server: Any, spec: TrainingSpec) -> None:
