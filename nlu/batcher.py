@@ -103,6 +103,11 @@ class Batcher(Generic[RowT, OutputT]):
             self._changed.notify()
         return [item.future for item in waiting]
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether no row waits."""
+        return not self._queue
+
     def close(self) -> None:
         """Refuse new rows, finish the queued ones, and stop the thread."""
         with self._changed:

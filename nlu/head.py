@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from nlu.exemplar_expert import ExemplarExpert
 from nlu.half import Floats, Halves, widened
 from nlu.lexical import LexicalExpert
 from skills.parse import IntentAnswer, IntentScore, Outcome
@@ -37,7 +38,7 @@ class IntentHead:
     """Scores labels for one utterance.
 
     prototypes: (labels, D) at unit length, or at `lengths` (labels, 1) as they are stored. A label's score
-    is `scale * cosine + lexical_weight * lexical`.
+    is `scale * cosine + lexical_weight * lexical`; `exemplars` know better what is near them.
     """
 
     labels: tuple[str, ...]
@@ -47,6 +48,7 @@ class IntentHead:
     lexical_weight: float
     calibration: Calibration
     lengths: Floats | None = None
+    exemplars: ExemplarExpert | None = None
 
     @property
     def unit_prototypes(self) -> Floats:
@@ -63,8 +65,12 @@ class IntentHead:
 
     def predict(self, texts: Sequence[str], features: Floats) -> HeadOutput:
         """Score rows: their texts, and their (rows, D) features from `pooled`."""
-        scores = self.scores(texts, features)
+        scores, nearness = self.scores(texts, features), None
+        if self.exemplars is not None:
+            scores, nearness = self.exemplars.fuse(texts, features, scores, scale=self.scale)
         in_scope = scope_probability(energy(scores), self.calibration)
+        if nearness is not None:
+            in_scope = np.maximum(in_scope, nearness)  # someone has said that such a text has an intent
         return HeadOutput(label_probabilities(scores, self.calibration.temperature), in_scope)
 
     def answer(

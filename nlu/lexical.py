@@ -62,9 +62,10 @@ class LexicalExpert:
         numbers = np.arange(label_count, dtype=np.uint8 if label_count <= 256 else np.uint16)
         order = np.argsort(by_label.buckets, kind="stable")
         labels = np.repeat(numbers, np.diff(by_label.starts))[order]
-        buckets, starts = np.unique(by_label.buckets[order], return_index=True)
+        buckets = by_label.buckets[order]
+        starts = np.flatnonzero(np.diff(buckets.astype(np.int32), prepend=-1))
         first = np.append(starts, len(order)).astype(np.int32)
-        return cls(label_count, buckets, first, labels, by_label.weights[order], step)
+        return cls(label_count, buckets[starts], first, labels, by_label.weights[order], step)
 
     def by_label(self) -> ByLabel:
         """Return the weights by label, as a skill version stores them."""

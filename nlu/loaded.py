@@ -166,14 +166,15 @@ def _intent_head(version: SkillVersion, tensors: Tensors, shape: EncoderShape) -
     if len(version.labels) < 2:
         raise ValueError(f"it has {len(version.labels)} labels, at least 2 are needed")
     prototypes = halves(tensors, "head.prototypes", (len(version.labels), shape.d_model))
-    settings = {name: number(version.head, name) for name in ("scale", "lexical_weight")}
+    lexical_weight = number(version.head, "lexical_weight")
     return IntentHead(
         labels=version.labels,
         prototypes=prototypes,
         lengths=np.linalg.norm(widened(prototypes), axis=1, keepdims=True).clip(1e-6),
-        lexical=_lexical(tensors, len(version.labels)) if settings["lexical_weight"] else None,
+        lexical=_lexical(tensors, len(version.labels)) if lexical_weight else None,
         calibration=_checked(version.calibration),
-        **settings,
+        scale=number(version.head, "scale"),
+        lexical_weight=lexical_weight,
     )
 
 

@@ -10,7 +10,8 @@ from typing import TypeVar
 from nlu.backbone import Backbone
 from nlu.loaded import LoadedSkill
 from nlu.reader import Reader, Reading
-from nlu.registry import Registry
+from nlu.registry import Registry, Snapshot
+from nlu.trial import Trials, routed_version
 from skills.edits import Edit, map_span_back
 from skills.errors import InputError, UnknownSkillError
 from skills.offsets import OffsetUnit, convert_span
@@ -23,6 +24,7 @@ from skills.parse import (
     SlotsAnswer,
     SlotValue,
 )
+from skills.skill import SkillRef
 
 SpannedT = TypeVar("SpannedT", SlotValue, Edit)
 
@@ -34,6 +36,7 @@ class Parser:
         self._backbone = backbone
         self._registry = registry
         self._reader = reader
+        self._trials = Trials(registry, reader)
 
     async def parse(self, request: ParseRequest, *, deadline: float | None = None) -> ParseResult:
         """Answer one request; `deadline` is in `time.monotonic()` seconds.
@@ -44,22 +47,26 @@ class Parser:
             OverloadedError: the queue is full.
             TimeoutError: the deadline passed before a batch took the rows.
         """
-        skills = await self._skills(request)
+        if not request.request_id:
+            request = replace(request, request_id=uuid.uuid4().hex)
+        snapshot = self._registry.snapshot
+        skills = await self._skills(request, snapshot)
         if request.correct_grammar and not any(skill.grammar for skill in skills):
             raise InputError(
                 "correct_grammar needs a grammar skill, and none is among those asked: ask for one as well",
                 field="options.correct_grammar",
             )
-        reading = await self._reader.read(request, skills, deadline=deadline)
+        reading = first = await self._reader.read(request, skills, deadline=deadline)
         corrected = ""
         if request.correct_grammar:
             grammar = next(result.grammar for result in reading.results if result.grammar is not None)
             corrected = grammar.corrected
             if grammar.edits:
                 reading = await self._read_corrected(request, skills, reading, grammar, deadline)
+        self._trials.observe(request, first, snapshot)
         unit = request.offset_unit
         return ParseResult(
-            request_id=request.request_id or uuid.uuid4().hex,
+            request_id=request.request_id,
             results=tuple(_in_unit(result, request.text, unit) for result in reading.results),
             read=convert_span(request.text, (0, reading.end), unit),
             backbone=self._backbone.fingerprint,
@@ -90,15 +97,18 @@ class Parser:
         )
         return Reading(results, reading.end, reading.timings + again.timings)
 
-    async def _skills(self, request: ParseRequest) -> list[LoadedSkill]:
-        if not request.skills:
-            live = self._registry.snapshot.live()
-            if not live:
-                raise UnknownSkillError(
-                    "no skill is live: train one with --promote, or promote one", field="skills"
-                )
-            return live
-        return [await self._registry.resolve(ref) for ref in request.skills]
+    async def _skills(self, request: ParseRequest, snapshot: Snapshot) -> list[LoadedSkill]:
+        """Return the asked skills; which versions these are is settled before the first is waited for."""
+        refs = request.skills or tuple(SkillRef(version.name) for version in snapshot.live())
+        if not refs:
+            raise UnknownSkillError(
+                "no skill is live: train one with --promote, or promote one", field="skills"
+            )
+        routed = [routed_version(ref, request.session_id, snapshot) for ref in refs]
+        versions = [
+            version or await self._registry.find(ref) for ref, version in zip(refs, routed, strict=True)
+        ]
+        return [await self._registry.load(version) for version in versions]
 
 
 def _mapped_back(result: SkillResult, text: str, edits: Sequence[Edit]) -> SkillResult:

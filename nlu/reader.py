@@ -44,6 +44,11 @@ class Reader:
         self._encoder = encoder
         self._corrector = corrector
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether a text would be read at once."""
+        return self._encoder.is_idle and self._corrector.is_idle
+
     async def read(
         self, request: ParseRequest, skills: Sequence[LoadedSkill], *, deadline: float | None = None
     ) -> Reading:

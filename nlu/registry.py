@@ -4,56 +4,72 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import OrderedDict
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from nlu.backbone import Backbone
-from nlu.loaded import LoadedSkill, load_skill
+from nlu.exemplar_expert import ExemplarExpert
+from nlu.loaded import LoadedSkill
+from nlu.loader import Loader, Refused, with_expert
+from nlu.residency import SKILL_MEMORY, Key, Residency, key_of
 from skills.errors import CatalogError, SkillRefusedError, UnknownSkillError
+from skills.exemplar import Exemplar
 from skills.skill import LIVE, SkillRef, SkillVersion
+from skills.traffic import Traffic
 from storage.catalog import Catalog
 
 logger = logging.getLogger(__name__)
 
 POLL_SECONDS = 1.0  # a published version is served within two
-PINNED_VERSIONS = 32  # versions that no alias names and that callers pinned, kept loaded
-
-
-@dataclass(frozen=True)
-class Refused:
-    """A version that the catalog holds but that cannot be served."""
-
-    version: SkillVersion
-    reason: str
+PAUSE_SECONDS = 0.1  # after a refresh: a burst of changes is read once, and serving goes on meanwhile
 
 
 @dataclass(frozen=True)
 class Snapshot:
-    """What is served at one moment: the aliased versions by (name, alias)."""
+    """What is served at one moment: the aliased versions by (name, alias); by name, what goes with them."""
 
     revision: int = -1
-    skills: Mapping[tuple[str, str], LoadedSkill] = field(default_factory=dict)
+    skills: Mapping[tuple[str, str], SkillVersion] = field(default_factory=dict)
     refused: tuple[Refused, ...] = ()
+    exemplars: Mapping[str, tuple[Exemplar, ...]] = field(default_factory=dict)
+    trials: Mapping[str, Traffic] = field(default_factory=dict)
 
-    def live(self) -> list[LoadedSkill]:
+    def live(self) -> list[SkillVersion]:
         """The live versions, ordered by name."""
         return [self.skills[key] for key in sorted(self.skills) if key[1] == LIVE]
 
+    def find(self, name: str, alias: str) -> SkillVersion:
+        """Return the version that an alias names.
+
+        Raises:
+            UnknownSkillError: no such skill or alias.
+            SkillRefusedError: it exists but cannot be served.
+        """
+        version = self.skills.get((name, alias))
+        if version is not None:
+            return version
+        for refused in self.refused:
+            if refused.version.name == name and alias in refused.version.aliases:
+                raise SkillRefusedError(refused.reason)
+        names = sorted({each for each, _ in self.skills})
+        served = f"{len(names)} are served, such as {', '.join(names[:5])}" if names else "none is served"
+        raise UnknownSkillError(
+            f"no skill {name}@{alias}: {served}; train or promote it, or ask ListSkills for the names",
+            field="skills",
+        )
+
 
 class Registry:
-    """Keeps the snapshot in step with the catalog.
+    """Keeps the snapshot in step with the catalog, and the skills that are used in memory."""
 
-    `warm_up` runs a new version once before it is swapped in: what fails there is refused, not served.
-    """
-
-    def __init__(self, catalog: Catalog, backbone: Backbone, warm_up: Callable[[LoadedSkill], None]) -> None:
+    def __init__(self, catalog: Catalog, loader: Loader, *, skill_memory: int = SKILL_MEMORY) -> None:
         self._catalog = catalog
-        self._backbone = backbone
-        self._warm_up = warm_up
-        self._pinned: OrderedDict[tuple[str, int], LoadedSkill] = OrderedDict()
+        self._loader = loader
+        self._residency = Residency(self._load, skill_memory)
+        self._experts: Mapping[Key, ExemplarExpert] = {}
+        self._pinned: dict[SkillRef, SkillVersion] = {}
         self._changed = asyncio.Event()
+        self._woken = asyncio.Event()
         self._closing = asyncio.Event()
         self.snapshot = Snapshot()
 
@@ -68,58 +84,66 @@ class Registry:
         revision = self._catalog.revision()
         if revision == self.snapshot.revision:
             return False
-        kept = {(skill.version.name, skill.version.version): skill for skill in self.snapshot.skills.values()}
-        skills: dict[tuple[str, str], LoadedSkill] = {}
-        refused: list[Refused] = []
-        for version in self._catalog.aliased():
-            try:
-                skill = kept.get((version.name, version.version)) or self._load(version)
-            except SkillRefusedError as error:
-                refused.append(Refused(version, str(error)))
-                logger.error("skill version refused: %s", error)
-                continue
-            skills |= {(version.name, alias): skill for alias in version.aliases}
-        self.snapshot = Snapshot(revision, skills, tuple(refused))
-        logger.info("serving revision %d: %d versions, %d refused", revision, len(skills), len(refused))
+        versions = self._catalog.aliased()
+        refused = self._take_in(versions)
+        unfit = {key_of(each.version) for each in refused}
+        served = [version for version in versions if key_of(version) not in unfit]
+        exemplars = self._catalog.exemplars.all()
+        self._experts = self._taught(served, exemplars)
+        self.snapshot = Snapshot(
+            revision,
+            {(version.name, alias): version for version in served for alias in version.aliases},
+            refused,
+            exemplars,
+            self._catalog.trials.all(),
+        )
+        self._residency.keep(served)
+        self._pinned = {}  # a deleted version must not outlive the change
+        logger.info("serving revision %d: %d versions, %d refused", revision, len(served), len(refused))
         return True
 
-    async def resolve(self, ref: SkillRef) -> LoadedSkill:
-        """Return the version that `ref` names, loading it first if it is pinned by number.
+    async def find(self, ref: SkillRef) -> SkillVersion:
+        """Return the version that `ref` names.
 
         Raises:
             UnknownSkillError: no such skill, version or alias.
             SkillRefusedError: it exists but cannot be served.
         """
         if isinstance(ref.selector, str):
-            skill = self.snapshot.skills.get((ref.name, ref.selector))
-            if skill is not None:
-                return skill
-            for refused in self.snapshot.refused:
-                if refused.version.name == ref.name and ref.selector in refused.version.aliases:
-                    raise SkillRefusedError(refused.reason)
-            raise UnknownSkillError(self._unknown(ref), field="skills")
-        pinned = self._pinned.get((ref.name, ref.selector))
-        if pinned is None:
-            pinned = await asyncio.to_thread(self._load_pinned, ref)
-            self._pinned[ref.name, ref.selector] = pinned
-            if len(self._pinned) > PINNED_VERSIONS:
-                self._pinned.popitem(last=False)
-        else:
-            self._pinned.move_to_end((ref.name, ref.selector))
-        return pinned
+            return self.snapshot.find(ref.name, ref.selector)
+        for version in self.snapshot.skills.values():
+            if (version.name, version.version) == (ref.name, ref.selector):
+                return version
+        pinned = self._pinned
+        if ref not in pinned:
+            pinned[ref] = await asyncio.to_thread(self._catalog.get, ref)
+        return pinned[ref]
+
+    async def load(self, version: SkillVersion) -> LoadedSkill:
+        """Return a version ready to answer, from memory or else from the catalog.
+
+        Raises:
+            SkillRefusedError, CatalogError: it cannot be loaded.
+        """
+        return await self._residency.get(version)
 
     async def poll(self, seconds: float = POLL_SECONDS) -> None:
-        """Refresh until `close`; a catalog that cannot be reached is logged, and serving goes on."""
-        while not self._closing.is_set():
-            try:
-                if await asyncio.to_thread(self.refresh):
-                    self._pinned.clear()  # a deleted version must not outlive the change
-                    self._changed.set()
-                    self._changed = asyncio.Event()
-            except CatalogError as error:
-                logger.warning("catalog not read, serving revision %d: %s", self.snapshot.revision, error)
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._closing.wait(), seconds)
+        """Refresh until `close`, at once where the catalog tells of changes and otherwise every so often.
+
+        A catalog that cannot be reached is logged, and serving goes on.
+        """
+        loop = asyncio.get_running_loop()
+        stop_listening = self._catalog.listen(lambda: loop.call_soon_threadsafe(self._woken.set))
+        try:
+            while not self._closing.is_set():
+                self._woken.clear()
+                await self._look()
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self._closing.wait(), min(seconds, PAUSE_SECONDS))
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self._woken.wait(), max(seconds - PAUSE_SECONDS, 0))
+        finally:
+            await asyncio.to_thread(stop_listening)
 
     async def watch(self) -> AsyncIterator[Snapshot]:
         """Yield the snapshot now and after every swap, until `close`."""
@@ -134,28 +158,50 @@ class Registry:
     def close(self) -> None:
         """End the polling and all watches; what is served stays served."""
         self._closing.set()
+        self._woken.set()
         self._changed.set()
 
+    async def _look(self) -> None:
+        try:
+            if await asyncio.to_thread(self.refresh):
+                self._changed.set()
+                self._changed = asyncio.Event()
+        except CatalogError as error:
+            logger.warning("catalog not read, serving revision %d: %s", self.snapshot.revision, error)
+
+    def _take_in(self, versions: Iterable[SkillVersion]) -> tuple[Refused, ...]:
+        """Load the versions that are not served yet, and return those that cannot be."""
+        served = set(map(key_of, self.snapshot.skills.values()))
+        refused = []
+        for loaded in self._loader.check_all([each for each in versions if key_of(each) not in served]):
+            if isinstance(loaded, Refused):
+                refused.append(loaded)
+            else:
+                self._residency.put(loaded)
+        return tuple(refused)
+
+    def _taught(
+        self, versions: Iterable[SkillVersion], exemplars: Mapping[str, tuple[Exemplar, ...]]
+    ) -> dict[Key, ExemplarExpert]:
+        """Let the versions in memory know their skills' exemplars, and return what they know."""
+        experts = {}
+        for version in versions:
+            key, told = key_of(version), exemplars.get(version.name, ())
+            known = self._experts.get(key)
+            if not told and known is None:
+                continue
+            skill = self._residency.peek(version) or self._loader.read(version)
+            expert = self._loader.expert(skill, told, known)
+            if expert is not known:
+                self._residency.put(with_expert(skill, expert))
+            if expert is not None:
+                experts[key] = expert
+        return experts
+
     def _load(self, version: SkillVersion) -> LoadedSkill:
-        blob = self._catalog.tensors(version)
-        backbone = self._backbone
-        skill = load_skill(
-            version,
-            blob,
-            fingerprint=backbone.fingerprint,
-            shape=backbone.shape,
-            decoder=backbone.decoder_shape,
-        )
-        self._warm_up(skill)
-        return skill
-
-    def _load_pinned(self, ref: SkillRef) -> LoadedSkill:
-        for skill in self.snapshot.skills.values():
-            if (skill.version.name, skill.version.version) == (ref.name, ref.selector):
-                return skill
-        return self._load(self._catalog.get(ref))
-
-    def _unknown(self, ref: SkillRef) -> str:
-        names = sorted({name for name, _ in self.snapshot.skills})
-        served = f"{len(names)} are served, such as {', '.join(names[:5])}" if names else "none is served"
-        return f"no skill {ref}: {served}; train or promote it, or ask ListSkills for the names"
+        """Bring a version back that was dropped, or one in that is asked by its number."""
+        snapshot = self.snapshot
+        if key_of(version) in map(key_of, snapshot.skills.values()):
+            return with_expert(self._loader.read(version), self._experts.get(key_of(version)))
+        skill = self._loader.check(version)
+        return with_expert(skill, self._loader.expert(skill, snapshot.exemplars.get(version.name, ())))

@@ -8,7 +8,7 @@ import signal
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import cache
 from pathlib import Path
 
 import grpc
@@ -22,13 +22,14 @@ from nlu.compute import Compute, choose
 from nlu.corrector import Correction, CorrectionRow, Corrector
 from nlu.engine import Engine, make_engine
 from nlu.interceptors import CallBoundary
+from nlu.loader import Loader
 from nlu.parser import Parser
 from nlu.reader import Reader
 from nlu.registry import POLL_SECONDS, Registry
+from nlu.residency import SKILL_MEMORY
 from nlu.service import NluServicer, Service
 from nlu.training_service import CheckTraining, Training, TrainingServicer
 from nlu.v1 import nlu_pb2, nlu_pb2_grpc, training_pb2, training_pb2_grpc
-from nlu.warm_up import warm_up
 from skills.errors import InputError
 from storage.catalog import Catalog
 
@@ -70,9 +71,11 @@ class ServerSettings:
     tls_client_ca: Path | None = None  # only clients with a certificate of this authority are let in
     queue_rows: int = QUEUE_ROWS
     batch_tokens: int = BATCH_TOKENS
+    skill_memory: int = SKILL_MEMORY
 
     def __post_init__(self) -> None:
-        for field, least in (("queue_rows", 1), ("batch_tokens", MAX_TOKENS), ("grace_seconds", 0)):
+        at_least = {"queue_rows": 1, "batch_tokens": MAX_TOKENS, "grace_seconds": 0, "skill_memory": 0}
+        for field, least in at_least.items():
             value = getattr(self, field)
             if not value >= least:
                 raise InputError(f"{field} is {value}, at least {least} is needed", field=field)
@@ -115,8 +118,8 @@ async def open_service(settings: ServerSettings) -> AsyncIterator[Service]:
         stack.push_async_callback(asyncio.to_thread, corrector.close)
         encoder = Batcher(engine.encode, batch_tokens=settings.batch_tokens, queue_rows=settings.queue_rows)
         stack.push_async_callback(asyncio.to_thread, encoder.close)
-        ready = partial(warm_up, backbone=backbone, encoder=encoder, corrector=corrector)
-        registry = Registry(catalog, backbone, ready)
+        loader = Loader(catalog, backbone, encoder, corrector)
+        registry = Registry(catalog, loader, skill_memory=settings.skill_memory)
         await asyncio.to_thread(registry.refresh)
         yield Service(
             catalog, backbone, registry, Parser(backbone, registry, Reader(backbone, encoder, corrector))

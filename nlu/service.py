@@ -107,8 +107,7 @@ class NluServicer(nlu_pb2_grpc.NluServiceServicer):
         return write_snapshot(service.registry.snapshot, service.backbone.fingerprint)
 
     async def GetSkill(self, request: nlu_pb2.GetSkillRequest, context: Context) -> nlu_pb2.GetSkillResponse:
-        skill = await self._running().registry.resolve(read_ref(request.skill, field="skill"))
-        return write_version(skill.version)
+        return write_version(await self._running().registry.find(read_ref(request.skill, field="skill")))
 
     async def WatchSkills(self, request: nlu_pb2.WatchSkillsRequest, context: Context) -> None:
         service = self._running()

@@ -1,54 +1,74 @@
-"""The last check before a skill version is served: one real row through the engine and its heads."""
+"""The last check before skill versions are served: a real row of each through the engine and its heads."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
 from datetime import datetime
 
 import numpy as np
 
 from nlu.backbone import Backbone
-from nlu.batcher import Batcher
+from nlu.batcher import Batcher, Processed
 from nlu.corrector import Correction, CorrectionRow
+from nlu.half import Floats
 from nlu.loaded import LoadedSkill
-from nlu.prompt import Floats, Row
+from nlu.prompt import Row
 from nlu.tokens import tokenise
 from skills.errors import BackboneError, SkillRefusedError
 from skills.parse import ParseRequest, SkillResult
 
-REQUEST = ParseRequest("is this skill ready?")
+REQUEST = ParseRequest("is it ready?")  # short: a thousand skills are to be checked in a few seconds
 
 
-def warm_up(
-    skill: LoadedSkill,
-    *,
-    backbone: Backbone,
-    encoder: Batcher[Row, Floats],
-    corrector: Batcher[CorrectionRow, Correction],
-) -> None:
-    """Answer one text with a version that is not served yet; blocking.
+@dataclass(frozen=True)
+class WarmUp:
+    """Lets versions answer one text before they are served. Blocking; the batchers belong to others."""
 
-    Raises:
-        SkillRefusedError: it makes the engine or a head fail, or gives values that are not finite.
-        NotReadyError: a batcher is closed.
-    """
-    tokens = tokenise(backbone, REQUEST.text)
-    expected = () if skill.slots is None else skill.slots.expected_names
-    rows = [Row(tokens.ids, skill.prompt), Row(tokens.ids, skill.prompt_for(expected))]
-    numbers: list[float] = []
-    try:
-        for future in encoder.submit(rows if expected else rows[:1], bounded=False):
-            states = future.result().output
-            answer = skill.answer(REQUEST, tokens, states, now=datetime.now())
-            numbers += [float(np.abs(states).max()), *_numbers(answer)]
-        if skill.grammar is not None:
-            row = CorrectionRow(tokens.ids, states, skill.grammar.prompt)
-            numbers += corrector.submit([row], bounded=False)[0].result().output.probabilities
-    except (ArithmeticError, LookupError, RuntimeError, TypeError, ValueError, BackboneError) as error:
-        raise SkillRefusedError(f"{skill.version} cannot answer: {error}; train it again") from error
-    if not all(map(math.isfinite, numbers)):
-        raise SkillRefusedError(f"{skill.version} gives values that are not finite; train it again")
+    backbone: Backbone
+    encoder: Batcher[Row, Floats]
+    corrector: Batcher[CorrectionRow, Correction]
+
+    def refusals(self, skills: Sequence[LoadedSkill]) -> list[SkillRefusedError | None]:
+        """Return why each of the skills cannot be served: it fails, or gives values that are not finite.
+
+        Raises:
+            NotReadyError: a batcher is closed.
+        """
+        futures = [self.encoder.submit(self._rows(skill), bounded=False) for skill in skills]
+        found = list(map(self._refusal, skills, futures))
+        if len(skills) == 1:
+            return found
+        # One that makes the engine fail takes those of its batch with it: each is asked again, alone.
+        return [error and self.refusals([skill])[0] for skill, error in zip(skills, found, strict=True)]
+
+    def _rows(self, skill: LoadedSkill) -> list[Row]:
+        tokens = tokenise(self.backbone, REQUEST.text)
+        rows = [Row(tokens.ids, skill.prompt)]
+        if skill.slots is not None and skill.slots.expected_names:
+            rows.append(Row(tokens.ids, skill.prompt_for(skill.slots.expected_names)))
+        return rows
+
+    def _refusal(
+        self, skill: LoadedSkill, futures: Sequence[Future[Processed[Floats]]]
+    ) -> SkillRefusedError | None:
+        tokens = tokenise(self.backbone, REQUEST.text)
+        numbers: list[float] = []
+        try:
+            for future in futures:
+                states = future.result().output
+                answer = skill.answer(REQUEST, tokens, states, now=datetime.now())
+                numbers += [float(np.abs(states).max()), *_numbers(answer)]
+            if skill.grammar is not None:
+                row = CorrectionRow(tokens.ids, states, skill.grammar.prompt)
+                numbers += self.corrector.submit([row], bounded=False)[0].result().output.probabilities
+        except (ArithmeticError, LookupError, RuntimeError, TypeError, ValueError, BackboneError) as error:
+            return SkillRefusedError(f"{skill.version} cannot answer: {error}; train it again")
+        if not all(map(math.isfinite, numbers)):
+            return SkillRefusedError(f"{skill.version} gives values that are not finite; train it again")
+        return None
 
 
 def _numbers(answer: SkillResult) -> Iterator[float]:

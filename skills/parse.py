@@ -31,8 +31,9 @@ class Outcome(StrEnum):
 class ParseRequest:
     """One utterance and the skills to answer it; no skills means all live ones.
 
-    expected_slots: names that the dialog has just asked for. reference_time: what "tomorrow" counts from,
-    None for now. correct_grammar: the other skills read what the grammar skill made of the text.
+    session_id: of the conversation. expected_slots: names that the dialog has just asked for.
+    reference_time: what "tomorrow" counts from, None for now. correct_grammar: the other skills read what the
+    grammar skill made of the text.
 
     Raises:
         InputError: a value is out of bounds; names the field.
@@ -44,6 +45,7 @@ class ParseRequest:
     n_best: int = 5
     min_confidence: float = 0.0
     offset_unit: OffsetUnit = OffsetUnit.CODE_POINTS
+    session_id: str = ""
     expected_slots: tuple[str, ...] = ()
     reference_time: datetime | None = None
     correct_grammar: bool = False

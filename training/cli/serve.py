@@ -38,6 +38,14 @@ _PLAIN = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 @setting("--queue-rows", type=int, default=1024, help="Rows that may wait; more are refused.")
 @setting("--batch-tokens", type=int, default=2048, help="Padded tokens of one batch.")
 @setting(
+    "--skill-memory",
+    type=int,
+    default=1 << 30,
+    show_default="1 GiB",
+    metavar="BYTES",
+    help="For skills in memory; those used last stay, others are loaded when asked, in some 20 ms.",
+)
+@setting(
     "--log-level",
     type=click.Choice(["debug", "info", "warning", "error"]),
     default="info",

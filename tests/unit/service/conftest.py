@@ -31,13 +31,13 @@ from nlu.corrector import Correction, CorrectionRow
 from nlu.engine import Engine
 from nlu.engine.base import Mask
 from nlu.interceptors import CallBoundary
+from nlu.loader import Loader
 from nlu.parser import Parser
 from nlu.prompt import Floats, Row
 from nlu.reader import Reader
 from nlu.registry import Registry
 from nlu.service import NluServicer, Service
 from nlu.v1 import nlu_pb2, nlu_pb2_grpc
-from nlu.warm_up import warm_up
 from skills.skill import SkillDraft, SkillKind, SkillVersion
 from storage.catalog import Catalog
 
@@ -237,8 +237,7 @@ async def running(
     batcher = CountingBatcher(engine, **settings)
     speller = Speller(backbone)
     corrector = Batcher(speller.correct, name="speller")
-    ready = partial(warm_up, backbone=backbone, encoder=batcher, corrector=corrector)
-    registry = Registry(catalog, backbone, ready)
+    registry = Registry(catalog, Loader(catalog, backbone, batcher, corrector))
     parser = Parser(backbone, registry, Reader(backbone, batcher, corrector))
     service = Service(catalog, backbone, registry, parser)
     servicer = NluServicer()

@@ -1,0 +1,125 @@
+"""From what the catalog stores to skills that can answer: read, checked, and told of their exemplars."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from nlu.backbone import Backbone
+from nlu.batcher import Batcher
+from nlu.corrector import Correction, CorrectionRow
+from nlu.exemplar_expert import ExemplarExpert
+from nlu.half import Floats
+from nlu.head import pooled
+from nlu.loaded import LoadedSkill, load_skill
+from nlu.prompt import Row
+from nlu.tokens import tokenise
+from nlu.warm_up import WarmUp
+from skills.errors import SkillRefusedError
+from skills.exemplar import Exemplar
+from skills.skill import SkillVersion
+from storage.catalog import Catalog
+
+BATCH = 32  # skills, or texts, that go through the engine together: efficient, and soon over for callers
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Refused:
+    """A version that the catalog holds but that cannot be served."""
+
+    version: SkillVersion
+    reason: str
+
+
+class Loader:
+    """Loads versions of one catalog for one backbone. Blocking; the batchers belong to others."""
+
+    def __init__(
+        self,
+        catalog: Catalog,
+        backbone: Backbone,
+        encoder: Batcher[Row, Floats],
+        corrector: Batcher[CorrectionRow, Correction],
+    ) -> None:
+        self._catalog = catalog
+        self._backbone = backbone
+        self._encoder = encoder
+        self._warm_up = WarmUp(backbone, encoder, corrector)
+
+    def read(self, version: SkillVersion) -> LoadedSkill:
+        """Return a version whose bytes are sound.
+
+        Raises:
+            SkillRefusedError: they are not, or it belongs to another backbone.
+            CatalogError: the catalog cannot be read.
+        """
+        backbone = self._backbone
+        return load_skill(
+            version,
+            self._catalog.tensors(version),
+            fingerprint=backbone.fingerprint,
+            shape=backbone.shape,
+            decoder=backbone.decoder_shape,
+        )
+
+    def check(self, version: SkillVersion) -> LoadedSkill:
+        """Return a version that has answered; the rest as `read`."""
+        [loaded] = self.check_all([version])
+        if isinstance(loaded, Refused):
+            raise SkillRefusedError(loaded.reason)
+        return loaded
+
+    def check_all(self, versions: Sequence[SkillVersion]) -> Iterator[LoadedSkill | Refused]:
+        """Yield versions that have answered, and those that cannot be served; many together are cheaper.
+
+        Raises:
+            CatalogError: the catalog cannot be read.
+        """
+        for start in range(0, len(versions), BATCH):
+            read = list(map(self._read, versions[start : start + BATCH]))
+            skills = [each for each in read if isinstance(each, LoadedSkill)]
+            yield from (each for each in read if isinstance(each, Refused))
+            for skill, error in zip(skills, self._warm_up.refusals(skills) if skills else (), strict=True):
+                yield skill if error is None else _refused(skill.version, error)
+
+    def expert(
+        self, skill: LoadedSkill, exemplars: Iterable[Exemplar], known: ExemplarExpert | None = None
+    ) -> ExemplarExpert | None:
+        """Return what a skill's exemplars tell of its intents; `known` is what they have told before."""
+        if skill.intent is None:
+            return None
+        return ExemplarExpert.of(
+            tuple(exemplars), skill.intent.labels, lambda texts: self._features(skill, texts), known
+        )
+
+    def _features(self, skill: LoadedSkill, texts: Sequence[str]) -> Floats:
+        features = []
+        for start in range(0, len(texts), BATCH):
+            part = texts[start : start + BATCH]
+            rows = [Row(tokenise(self._backbone, text).ids, skill.prompt) for text in part]
+            futures = self._encoder.submit(rows, bounded=False)
+            features += [pooled(future.result().output) for future in futures]
+        return np.stack(features)
+
+    def _read(self, version: SkillVersion) -> LoadedSkill | Refused:
+        try:
+            return self.read(version)
+        except SkillRefusedError as error:
+            return _refused(version, error)
+
+
+def with_expert(skill: LoadedSkill, expert: ExemplarExpert | None) -> LoadedSkill:
+    """Return the skill with these exemplars instead of those that it has."""
+    if skill.intent is None or skill.intent.exemplars is expert:
+        return skill
+    return replace(skill, intent=replace(skill.intent, exemplars=expert))
+
+
+def _refused(version: SkillVersion, error: SkillRefusedError) -> Refused:
+    logger.error("skill version refused: %s", error)
+    return Refused(version, str(error))
