@@ -27,6 +27,7 @@ from skills.job import Job, JobRequest
 from skills.skill import LIVE, SkillRef
 from skills.training_data import TrainingData
 from storage.catalog import Catalog
+from storage.growing import data_to_grow
 
 MAX_UPLOADS = 2  # at a time: each may take a gigabyte of memory
 UPLOAD_SECONDS = 600.0  # for an upload whose caller gives it no less
@@ -177,9 +178,9 @@ class TrainingServicer(training_pb2_grpc.TrainingServiceServicer):
 def _submit(training: Training, upload: Upload, by: str) -> Job:
     """Check what was uploaded as a whole, and queue it."""
     whole = upload.finish()
-    request = _fitted(training.catalog, whole.request)
-    training.check(request, whole.data)
-    rows = whole.data.to_bytes()
+    request, data = _fitted(training.catalog, whole.request, whole.data)
+    training.check(request, data)
+    rows = data.to_bytes()
     if len(rows) > MAX_BYTES:
         raise InputError(
             f"the examples are {len(rows):,} bytes as stored, at most {MAX_BYTES:,} are allowed: send a part",
@@ -188,8 +189,11 @@ def _submit(training: Training, upload: Upload, by: str) -> Job:
     return training.catalog.jobs.submit(request, rows, priority=whole.priority, key=whole.key, by=by)
 
 
-def _fitted(catalog: Catalog, request: JobRequest) -> JobRequest:
-    """Check a request against what is in the catalog; the version that it starts from is then a number."""
+def _fitted(catalog: Catalog, request: JobRequest, data: TrainingData) -> tuple[JobRequest, TrainingData]:
+    """Check a request against what is in the catalog.
+
+    Of a skill that grows, the version that it starts from is then a number, and its rows are added.
+    """
     versions = catalog.versions(request.skill)
     if versions and versions[0].kind is not request.kind:
         raise InputError(
@@ -197,14 +201,14 @@ def _fitted(catalog: Catalog, request: JobRequest) -> JobRequest:
             field="spec.kind",
         )
     if not request.grown_from:
-        return request
+        return request, data
     parent = catalog.get(SkillRef.parse(request.grown_from))
     if parent.kind is not request.kind:
         raise InputError(
             f"{parent} is of kind {parent.kind}, not {request.kind}: start from one of that kind",
             field="spec.grown_from",
         )
-    return replace(request, grown_from=str(parent))
+    return replace(request, grown_from=str(parent)), data_to_grow(catalog, parent, data)
 
 
 def _caller(context: Context) -> str:

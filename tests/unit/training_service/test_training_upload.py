@@ -83,6 +83,22 @@ def test_rows_of_every_kind_are_stored_as_they_were_sent(
     assert stored == TrainingData(Kind(kind.value), tuple(rows)).to_bytes()
 
 
+def test_a_skill_that_grows_keeps_its_rows_and_learns_what_it_was_told(
+    server: Any, spec: TrainingSpec, examples: list[Example], make_draft: Callable[..., SkillDraft]
+) -> None:
+    job = server.client.submit(spec, examples)
+    lease = server.catalog.jobs.claim("a worker")
+    server.catalog.publish(make_draft(), alias="live", lease=lease)
+    server.catalog.exemplars.add("concierge", "it is gone", "lost_card")
+    server.catalog.exemplars.add("concierge", "of no intent of it", "unheard")
+    more = [Example("what do I owe", intent="debt"), Example(examples[0].text, intent="debt")]
+    grown = server.client.submit(replace(spec, grown_from="concierge@live"), more)
+    rows = TrainingData.from_bytes(server.catalog.jobs.data(server.catalog.jobs.get(grown.id))).train
+    told = {"it is gone": "lost_card", "what do I owe": "debt", examples[0].text: "debt"}
+    assert {row.text: row.intent for row in rows} == {row.text: row.intent for row in examples} | told
+    assert job.id != grown.id
+
+
 def test_what_is_asked_for_is_in_the_job(
     server: Any, spec: TrainingSpec, examples: list[Example], make_draft: Callable[..., SkillDraft]
 ) -> None:
