@@ -17,6 +17,7 @@ from training.cli.output import print_json, print_message, print_table
 from training.cli.promote import promote
 from training.cli.relabel import relabel
 from training.cli.skill_files import export_skill, import_skill
+from training.cli.trials import correct, corrections, traffic
 from training.cli.versions import (
     details_table,
     skills_document,
@@ -33,7 +34,18 @@ def skills() -> None:
     """List, compare, promote, roll back, move and delete skills."""
 
 
-for command in (compare, promote, relabel, export_skill, import_skill, restore, history):
+for command in (
+    compare,
+    promote,
+    relabel,
+    export_skill,
+    import_skill,
+    restore,
+    history,
+    traffic,
+    correct,
+    corrections,
+):
     skills.add_command(command)
 
 
