@@ -14,7 +14,7 @@ def is_loopback(address: str) -> bool:
         return True
     targets = address.rpartition("/")[2]
     for scheme in ("dns:", "ipv4:", "ipv6:"):
-        targets = targets.removeprefix(scheme)
+        targets = targets[len(scheme) :] if targets.startswith(scheme) else targets  # Python 3.8
     return all(_is_loopback_host(target) for target in targets.split(","))
 
 
