@@ -238,7 +238,8 @@ class Catalog:
             skill.deleted_at = None
             change.record("restore", name)
             session.flush()
-            return read_versions(session, select_versions().where(SkillRow.name == name))
+            wanted = select_versions().where(SkillRow.name == name)
+            return read_versions(session, wanted.order_by(SkillVersionRow.number.desc()))
 
     def purge(self, older_than: timedelta = GRACE) -> int:
         """Drop for good what was deleted so long ago, and blobs that nothing needs; returns the versions.

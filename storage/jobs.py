@@ -38,7 +38,6 @@ from storage.tables import JobRow
 
 LEASE_SECONDS = 60.0  # without a heartbeat, and another worker takes the job over
 BACK_OFF = timedelta(seconds=10)  # before the second attempt; doubles with each
-LONGEST_BACK_OFF = timedelta(minutes=10)
 
 
 class JobQueue:
@@ -170,7 +169,7 @@ class JobQueue:
             if row.is_cancel_requested:
                 end_cancelled(session, row, now)
             elif retry and row.attempts < row.max_attempts:
-                put_back(row, reason, now + min(BACK_OFF * 2 ** (row.attempts - 1), LONGEST_BACK_OFF))
+                put_back(row, reason, now + BACK_OFF * 2 ** (row.attempts - 1))
             else:
                 end(session, row, JobState.FAILED, now, reason=reason)
             return read_job(row)
