@@ -86,7 +86,7 @@ _OPTIONS = (
         "--from",
         "grown_from",
         metavar="VERSION",
-        help="Version to grow from, in a quarter of the steps: live, 3, or NAME@VERSION.",
+        help="Version to grow from, in a quarter of the steps; --data adds to its rows: live, 3, NAME@3.",
     ),
     setting(
         "--promote/--no-promote",

@@ -62,17 +62,20 @@ class Tuning:
         Raises:
             UnknownSkillError: there is no version to grow from.
         """
-        parent = self.grown_from and (
-            self.grown_from if "@" in self.grown_from else f"{self.name}@{self.grown_from}"
-        )
         return JobRequest(
             self.name,
             self.kind,
             config=self.config.model_dump(mode="json", exclude_defaults=True),
             alias=LIVE if self.promote else None,
             gates=self.gates.as_dict(),
-            grown_from=str(catalog.get(SkillRef.parse(parent))) if parent else "",
+            grown_from=str(catalog.get(self.parent)) if self.grown_from else "",
         )
+
+    @property
+    def parent(self) -> SkillRef:
+        """The version to grow from, if there is one."""
+        named = self.grown_from
+        return SkillRef.parse(named if "@" in named else f"{self.name}@{named}")
 
 
 @dataclass(frozen=True)
@@ -118,14 +121,20 @@ def run_tuning(tuning: Tuning) -> Tuned:
 def check_data(tuning: Tuning) -> Checked:
     """Read the files and check what is in them; what is doubtful becomes warnings.
 
+    The rows of a version to grow from are added.
+
     Raises:
-        InputError: it cannot be trained on.
+        InputError: it cannot be trained on, or there is no version to grow from.
     """
+    from storage.growing import data_to_grow
     from training.recipes import prepare
 
     data, skipped = tuning.files.training_data(
         tuning.kind, dev=tuning.dev, oos=tuning.oos, slot_types=tuning.slot_types
     )
+    if tuning.grown_from:
+        with open_catalog(tuning.catalog) as catalog:
+            data = data_to_grow(catalog, catalog.get(tuning.parent), data)
     prepared = prepare(tuning.name, data, tuning.config, peft=tuning.peft)
     warnings = (*skip_warnings(skipped), *prepared.warnings)
     for warning in warnings:

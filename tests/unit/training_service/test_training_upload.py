@@ -95,7 +95,8 @@ def test_a_skill_that_grows_keeps_its_rows_and_learns_what_it_was_told(
     grown = server.client.submit(replace(spec, grown_from="concierge@live"), more)
     rows = TrainingData.from_bytes(server.catalog.jobs.data(server.catalog.jobs.get(grown.id))).train
     told = {"it is gone": "lost_card", "what do I owe": "debt", examples[0].text: "debt"}
-    assert {row.text: row.intent for row in rows} == {row.text: row.intent for row in examples} | told
+    found = {row.text: row.intent for row in rows if isinstance(row, Utterance)}
+    assert found == {row.text: row.intent for row in examples} | told
     assert job.id != grown.id
 
 
