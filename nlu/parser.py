@@ -36,7 +36,7 @@ class Parser:
         self._backbone = backbone
         self._registry = registry
         self._reader = reader
-        self._trials = Trials(registry, reader)
+        self.trials = Trials(registry, reader)
 
     async def parse(self, request: ParseRequest, *, deadline: float | None = None) -> ParseResult:
         """Answer one request; `deadline` is in `time.monotonic()` seconds.
@@ -63,7 +63,7 @@ class Parser:
             corrected = grammar.corrected
             if grammar.edits:
                 reading = await self._read_corrected(request, skills, reading, grammar, deadline)
-        self._trials.observe(request, first, snapshot)
+        self.trials.observe(request, first, snapshot)
         unit = request.offset_unit
         return ParseResult(
             request_id=request.request_id,

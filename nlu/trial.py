@@ -6,6 +6,7 @@ import asyncio
 import logging
 import time
 from dataclasses import dataclass, field
+from functools import partial
 
 from nlu.reader import Reader, Reading
 from nlu.registry import Registry, Snapshot
@@ -93,20 +94,19 @@ class Trials:
             return
         copy = asyncio.create_task(self._compare(request, candidate, answered, trial))
         self._copies.add(copy)
-        copy.add_done_callback(self._end)
+        copy.add_done_callback(partial(self._end, trial))
 
     async def _compare(
         self, request: ParseRequest, candidate: SkillVersion, answered: SkillResult, trial: Trial
     ) -> None:
-        trial.dropped += 1  # unless it comes to an end
         reading = await self._reader.read(request, [await self._registry.load(candidate)])
-        trial.dropped -= 1
         trial.shadow.add(reading)
         trial.agreed += agrees(answered, reading.results[0])
 
-    def _end(self, copy: asyncio.Task[None]) -> None:
+    def _end(self, trial: Trial, copy: asyncio.Task[None]) -> None:
         self._copies.discard(copy)
         if not copy.cancelled() and (error := copy.exception()) is not None:
+            trial.dropped += 1
             logger.debug("a copy for a candidate was not read: %s", error)
 
     def _log(self, trial: Trial, live: SkillVersion, candidate: SkillVersion) -> None:

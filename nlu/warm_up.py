@@ -59,7 +59,8 @@ class WarmUp:
         try:
             for future in futures:
                 states = future.result().output
-                answer = skill.answer(REQUEST, tokens, states, now=datetime.now())
+                with np.errstate(all="ignore"):  # what is not finite is refused below
+                    answer = skill.answer(REQUEST, tokens, states, now=datetime.now())
                 numbers += [float(np.abs(states).max()), *_numbers(answer)]
             if skill.grammar is not None:
                 row = CorrectionRow(tokens.ids, states, skill.grammar.prompt)

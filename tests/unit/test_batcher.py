@@ -250,3 +250,16 @@ def test_closing_answers_what_was_accepted_and_refuses_more(
     assert engine.batches == [[(1,)], [(2,)], [(3,)]]
     with pytest.raises(NotReadyError):
         batcher.submit([row(4)])
+
+
+def test_a_batcher_is_idle_until_a_row_has_to_wait(
+    make_batcher: Callable[..., EncoderBatcher], engine: GatedEngine
+) -> None:
+    batcher = make_batcher()
+    first = occupy(batcher, engine)
+    assert batcher.is_idle
+    second = batcher.submit([row(2)])[0]
+    assert not batcher.is_idle
+    engine.gate.set()
+    results([first, second])
+    assert batcher.is_idle
