@@ -65,6 +65,13 @@ def shifted(head: IntentHead, energy_lost: float) -> IntentHead:
     return replace(head, calibration=replace(head.calibration, scope_bias=bias))
 
 
+def calibrated_as(judged: IntentHead, fresh: IntentHead) -> IntentHead:
+    """Return a later run's head with what an earlier one was calibrated to."""
+    lexical = fresh.lexical if judged.lexical else None
+    weight = judged.lexical_weight if lexical else 0.0
+    return replace(fresh, lexical=lexical, lexical_weight=weight, calibration=judged.calibration)
+
+
 def slot_temperature(scores: Sequence[Floats], marked: Sequence[Sequence[tuple[int, int, int]]]) -> float:
     """Return the temperature that makes the confidences of spans most honest.
 

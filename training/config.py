@@ -60,6 +60,9 @@ class TrainingConfig(BaseModel):
     warm_share: Annotated[float, Field(gt=0, le=1)] = Field(
         0.25, description="of the planned steps that a skill takes to grow from a stored version"
     )
+    warm_rate: Annotated[float, Field(gt=0, le=1)] = Field(
+        0.5, description="of the rates then; at the full ones, old labels lose more"
+    )
     clip_norm: Annotated[float, Field(gt=0)] = Field(
         1.0, description="the prompt's gradient now and then explodes"
     )

@@ -32,16 +32,14 @@ def tune_corrections(
     config: CorrectionConfig,
     generator: np.random.Generator,
     *,
-    steps: int | None = None,
     on_progress: Callable[[Progress], None],
     checkpoint: Checkpoint | None = None,
 ) -> TrainedVectors:
     """Tune to the state of least held-out loss, and return it; that before the first step is one of them.
 
-    Without `steps`, it takes as many as the config plans. A `checkpoint` says where the run goes on if it was
-    interrupted, and saves its state now and then.
+    A `checkpoint` says where the run goes on if it was interrupted, and saves its state now and then.
     """
-    steps = steps or planned_steps(len(train), config)
+    steps = planned_steps(len(train), config)
     groups = [
         {"params": model.prompt_parameters(), "lr": config.prompt_rate},
         {"params": list(model.detector.parameters()), "lr": config.head_rate},

@@ -28,7 +28,7 @@ from training.correction_pairs import Pair, make_pairs
 from training.provenance import code_version
 from training.start import grammar_start
 from training.trained import OnProgress, Trained
-from training.warm_start import check_parent, grammar_vectors, grown, warm_steps
+from training.warm_start import check_parent, grammar_vectors, grown, warmed
 
 SAMPLE_ROWS = 16  # that an untrained prompt's vectors are taken from
 
@@ -78,9 +78,8 @@ def train_corrections(
         model,
         train,
         dev,
-        config,
+        config if grown_from is None else warmed(config, len(train)),
         generator,
-        steps=None if grown_from is None else warm_steps(len(train), config),
         on_progress=partial(on_progress, "tune"),
         checkpoint=checkpoint,
     )

@@ -62,7 +62,7 @@ def train_slots(
     _check_held_out(dataset, config)
     kind = SkillKind.JOINT if isinstance(config, JointConfig) else SkillKind.SLOTS
     if grown_from is not None:
-        check_parent(grown_from, kind, backbone)
+        check_parent(grown_from, kind, backbone, dataset.intents or tuple(map(str, dataset.labels)))
     began = time.monotonic()
     torch.manual_seed(config.seed)
     training = SlotTraining(

@@ -19,7 +19,7 @@ from skills.resolution import Resolver
 from skills.skill import Calibration
 from skills.slot_dataset import SlotDataset
 from skills.utterance import Utterance
-from training.calibration import shifted
+from training.calibration import calibrated_as, shifted
 from training.checkpoint import Checkpoint
 from training.config import JointConfig, SlotConfig, Start
 from training.example import OUTSIDE, Example
@@ -35,7 +35,7 @@ from training.snapshot import Snapshot
 from training.start import dialog_start
 from training.trained import OnProgress
 from training.trainer import label_name
-from training.warm_start import keep_expected, keep_prototypes, keep_tagger, warm_steps
+from training.warm_start import keep_expected, keep_prototypes, keep_tagger, warmed
 
 
 class SlotTraining:
@@ -111,7 +111,13 @@ class SlotTraining:
         return calibrated(reader, self._dataset, self._texts, engine, in_scope_kept=in_scope_kept)
 
     def again(self, reader: SlotReader) -> SlotReader:
-        """Tune from the beginning on all rows, and return that with the calibration of `reader`."""
+        """Tune from the beginning on all rows, and return that with the calibration of `reader`.
+
+        What grows has that of its parent, see `train_intents`.
+        """
+        if self._parent is not None and self._parent.slots is not None:
+            self._untrained.restore()
+            reader = SlotReader(self._parent.prompt, self._parent.slots, self._parent.intent)
         before = self._mean_energy(reader.intent)
         self._untrained.restore()
         rows = (*self._dataset.train, *self._dataset.dev)
@@ -119,11 +125,7 @@ class SlotTraining:
         slots = replace(fresh.slots, temperature=reader.slots.temperature)
         if reader.intent is None or fresh.intent is None:
             return replace(fresh, slots=slots)
-        intent = replace(
-            reader.intent,
-            prototypes=fresh.intent.prototypes,
-            lexical=fresh.intent.lexical if reader.intent.lexical else None,
-        )
+        intent = calibrated_as(reader.intent, fresh.intent)
         intent = shifted(intent, before - self._mean_energy(intent))
         return replace(fresh, slots=slots, intent=intent)
 
@@ -158,14 +160,14 @@ class SlotTraining:
         examples: Sequence[Example],
         held_out: Sequence[Example] | None,
     ) -> None:
+        config = self._config if self._parent is None else warmed(self._config, len(examples))
         tune(
             self._encoder,
             objective,
             examples,
             held_out,
-            self._config,
-            steps=None if self._parent is None else warm_steps(len(examples), self._config),
-            context_rate=self._config.context_rate,
+            config,
+            context_rate=config.context_rate,
             on_progress=partial(self._on_progress, name),
             checkpoint=self._checkpoint,
             name=name,
@@ -211,10 +213,10 @@ class SlotTraining:
         return LexicalExpert.fit(texts, [each.intent for each in examples], len(self._dataset.intents))
 
     def _mean_energy(self, head: IntentHead | None) -> float:
-        """Return the mean energy of the training rows in scope; 0 without intents."""
-        texts = [row.text for row in self._dataset.train if row.intent in self._dataset.intents]
+        """Return the mean energy of the training rows that have one of its intents; 0 without intents."""
         if head is None:
             return 0.0
+        texts = [row.text for row in self._dataset.train if row.intent in head.labels]
         features = self._encoder.all_features([self._texts.place(text) for text in texts]).numpy()
         return float(energy(head.scores(texts, features)).mean())
 

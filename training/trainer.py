@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
@@ -21,7 +21,7 @@ from skills.dataset import Dataset
 from skills.errors import InputError
 from skills.skill import OUT_OF_SCOPE_LABEL, Calibration, Method, SkillDraft, SkillKind
 from skills.utterance import Utterance
-from training.calibration import calibrate, lexical_scores, shifted
+from training.calibration import calibrate, calibrated_as, lexical_scores, shifted
 from training.checkpoint import Checkpoint
 from training.config import Start, TuningConfig
 from training.evaluation import Evaluation, judge
@@ -32,7 +32,7 @@ from training.objective import IntentObjective
 from training.provenance import provenance
 from training.start import dialog_start
 from training.trained import OnProgress, Trained
-from training.warm_start import check_parent, grown, keep_prototypes, warm_steps
+from training.warm_start import check_parent, grown, keep_prototypes, warmed
 
 
 def train_intents(
@@ -54,6 +54,8 @@ def train_intents(
         dataset: rows to train on and held-out rows; the latter choose the best state and calibrate it.
         start: prompt to start from instead of what `config.start` says; its length is taken over.
         grown_from: version to grow from, in fewer steps: its prompt, and its prototypes of the labels here.
+            If held-out rows are learned too, so were its own, and what it scores them at tells nothing: the
+            skill then keeps its calibration, out-of-scope threshold and weight of n-grams.
         refit: train once more on all rows, held-out ones included; None: as `config.refit_rows` says.
         on_progress: called after every step.
         checkpoint: where to go on after an interruption.
@@ -65,7 +67,7 @@ def train_intents(
     began = time.monotonic()
     torch.manual_seed(config.seed)
     if grown_from is not None:
-        check_parent(grown_from, SkillKind.INTENT, backbone)
+        check_parent(grown_from, SkillKind.INTENT, backbone, dataset.labels)
         start = grown_from.prompt
     texts = _Texts(dataset)
     encoder = _prompted(backbone, texts.all, config, start)
@@ -74,11 +76,8 @@ def train_intents(
     head, held_out = _calibrated(runs.tuned("tune", train, dev), encoder, texts, dataset, config)
     refitted = len(train) < config.refit_rows if refit is None else refit
     if refitted:
-        before = _mean_energy(head, encoder, texts, train)
         everything = texts.examples((*dataset.train, *dataset.dev), names=config.label_names)
-        fresh = runs.tuned("refit", everything, None)
-        head = replace(head, prototypes=fresh.prototypes, lexical=fresh.lexical if head.lexical else None)
-        head = shifted(head, before - _mean_energy(head, encoder, texts, train))
+        head = runs.again(head, train, everything)
     made = provenance(_all_rows(dataset), config, time.monotonic() - began)
     draft = SkillDraft(
         name=name,
@@ -120,14 +119,26 @@ class _Runs:
             objective,
             rows,
             dev,
-            config,
-            steps=None if parent is None else warm_steps(len(rows), config),
+            config if parent is None else warmed(config, len(rows)),
             on_progress=partial(self.on_progress, name),
             checkpoint=self.checkpoint,
             name=name,
         )
         lexical = self.texts.lexical(rows) if config.lexical else None
         return IntentHead(labels, objective.prototypes(), config.scale, lexical, 0.0, Calibration())
+
+    def again(self, head: IntentHead, rows: Sequence[Example], everything: Sequence[Example]) -> IntentHead:
+        """Tune on all rows, and return what reads intents then with the calibration of `head`.
+
+        What grows has that of its parent. `rows` are those that `head` has learned.
+        """
+        if self.grown_from is not None and self.grown_from.intent is not None:
+            head = self.grown_from.intent
+            self.encoder.reset(self.untrained)
+            rows = [each for each in rows if self.dataset.labels[each.intent] in head.labels]
+        before = _mean_energy(head, self.encoder, self.texts, rows)
+        fresh = calibrated_as(head, self.tuned("refit", everything, None))
+        return shifted(fresh, before - _mean_energy(fresh, self.encoder, self.texts, rows))
 
 
 def _check_held_out(dataset: Dataset) -> None:

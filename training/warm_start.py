@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -26,12 +27,18 @@ from training.models import DeepPrompted
 from training.objective import IntentObjective
 from training.slot_objective import SlotObjective
 
+RATES = ("prompt_rate", "head_rate", "context_rate")
 
-def check_parent(parent: LoadedSkill, kind: SkillKind, backbone: Backbone) -> None:
-    """Check that a skill of this kind can grow from the version.
+Config = TypeVar("Config", bound=TrainingConfig)
+
+
+def check_parent(
+    parent: LoadedSkill, kind: SkillKind, backbone: Backbone, labels: Sequence[str] = ()
+) -> None:
+    """Check that a skill of this kind, with these labels, can grow from the version.
 
     Raises:
-        InputError: it is of another kind or backbone.
+        InputError: it is of another kind or backbone, or has none of the labels.
     """
     version = parent.version
     if version.kind is not kind:
@@ -44,11 +51,18 @@ def check_parent(parent: LoadedSkill, kind: SkillKind, backbone: Backbone) -> No
             "loaded: train from the beginning",
             field="from",
         )
+    if labels and not set(labels) & set(version.labels):
+        raise InputError(
+            f"{version} has none of the {len(labels)} labels of the data: train from the beginning",
+            field="from",
+        )
 
 
-def warm_steps(rows: int, config: TrainingConfig) -> int:
-    """Return the number of steps that a skill takes to grow, on a file of this many rows."""
-    return round(config.warm_share * planned_steps(rows, config))
+def warmed(config: Config, rows: int) -> Config:
+    """Return the settings of a run that grows a skill, on this many rows: fewer steps, lower rates."""
+    steps = round(config.warm_share * planned_steps(rows, config))
+    rates = {name: config.warm_rate * getattr(config, name) for name in RATES if hasattr(config, name)}
+    return config.model_copy(update={"min_steps": steps, "max_steps": steps, **rates})
 
 
 def grown(provenance: Provenance, parent: LoadedSkill) -> Provenance:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from nlu.backbone import Backbone
 from nlu.compute import Compute, Precision
@@ -19,7 +20,7 @@ from skills.correction_dataset import CorrectionDataset
 from skills.dataset import Dataset, build
 from skills.errors import InputError
 from skills.resolution import Resolver
-from skills.skill import SkillDraft, SkillKind, SkillVersion
+from skills.skill import Calibration, SkillDraft, SkillKind, SkillVersion
 from skills.slot import SlotLabel
 from skills.slot_dataset import build_slots
 from skills.utterance import Entity, Utterance
@@ -28,7 +29,7 @@ from training.correction_trainer import train_corrections
 from training.loop import Progress, planned_steps
 from training.slot_trainer import train_slots
 from training.trainer import train_intents
-from training.warm_start import warm_steps
+from training.warm_start import warmed
 
 MakeVersion = Callable[..., SkillVersion]
 MakeDraft = Callable[..., SkillDraft]
@@ -64,10 +65,11 @@ def load(backbone: Backbone, make_version: MakeVersion) -> Load:
     return load
 
 
-def half(values: Floats | None) -> Floats:
+def half(values: NDArray[Any] | None) -> Floats:
     """Return values as they are stored."""
     assert values is not None
-    return values.astype(np.float16).astype(np.float32)
+    stored: Floats = values.astype(np.float16).astype(np.float32)
+    return stored
 
 
 def more_intents(dataset: Dataset) -> Dataset:
@@ -101,9 +103,10 @@ def test_an_intent_skill_begins_with_prompt_and_prototypes(
 
 
 def test_a_growing_skill_takes_a_share_of_the_steps(
-    backbone: Backbone, make_dataset: MakeDataset, make_draft: MakeDraft, load: Load
+    backbone: Backbone, make_dataset: MakeDataset, load: Load
 ) -> None:
-    parent, seen = load(make_draft(backbone, "toy")), list[tuple[str, Progress]]()
+    parent = load(train_intents("toy", make_dataset(), backbone, make_config(**TINY)).draft)
+    seen: list[tuple[str, Progress]] = []
     config = make_config(min_steps=8, max_steps=8, warm_share=0.25, batch_rows=6)
     trained = train_intents(
         "toy",
@@ -122,8 +125,31 @@ def test_a_growing_skill_takes_a_share_of_the_steps(
 
 @pytest.mark.parametrize(("rows", "share", "steps"), [(320, 0.25, 50), (320, 1.0, 200), (32, 0.1, 10)])
 def test_the_share_is_of_what_a_file_of_that_size_takes(rows: int, share: float, steps: int) -> None:
-    config = make_config(warm_share=share)
-    assert warm_steps(rows, config) == steps == round(share * planned_steps(rows, config))
+    config = SlotConfig.make(warm_share=share, warm_rate=0.5, epochs=20, min_steps=100, context_rate=0.2)
+    grown = warmed(config, rows)
+    assert planned_steps(rows, grown) == steps == round(share * planned_steps(rows, config))
+    assert (grown.prompt_rate, grown.head_rate) == (config.prompt_rate / 2, config.head_rate / 2)
+    assert grown.context_rate == 0.1
+
+
+@pytest.mark.parametrize("refit", [False, True])
+def test_a_skill_that_learns_its_held_out_rows_keeps_its_calibration(
+    backbone: Backbone, make_dataset: MakeDataset, load: Load, refit: bool
+) -> None:
+    """Its parent has learned them as well, so that they say nothing of how sure it may be."""
+    parent = load(train_intents("toy", make_dataset(), backbone, make_config(**TINY)).draft)
+    calibration = Calibration(temperature=1.7, scope_weight=0.9, scope_bias=-2.0, scope_threshold=0.3)
+    assert parent.intent is not None
+    weight = parent.intent.lexical_weight
+    parent = replace(parent, intent=replace(parent.intent, calibration=calibration))
+    config = make_config(**TINY)
+    dataset = more_intents(make_dataset())
+    grown = train_intents("toy", dataset, backbone, config, grown_from=parent, refit=refit).draft
+    kept = grown.calibration
+    assert (kept.temperature == 1.7) is (kept.scope_weight == 0.9) is (kept.scope_threshold == 0.3) is refit
+    if refit:
+        assert kept.scope_bias == pytest.approx(-2.0, abs=1.0)  # as far as the energies have moved
+        assert grown.head["lexical_weight"] == weight
 
 
 @pytest.mark.parametrize("joint", [False, True])
@@ -147,7 +173,8 @@ def test_a_slot_skill_begins_with_the_tags_it_has(
         ("city",),
         normal(2, 5, shape.d_model),
     )
-    parent = load(make_draft(backbone, "trips", kind, slots=head))
+    draft = make_draft(backbone, "trips", kind, slots=head)
+    parent = load(replace(draft, labels=("book", "meet", "other")) if joint else draft)
     config = (JointConfig if joint else SlotConfig).make(**TINY, contexts="on")
     dataset = build_slots(TRIPS, seed=0, with_intents=joint)[0]
     trained = train_slots("trips", dataset, backbone, config, {}, FLOAT32, grown_from=parent)
@@ -186,6 +213,7 @@ def test_a_grammar_skill_begins_with_prompts_and_detector(
     [
         (SkillKind.SLOTS, {}, "is of kind slots: a skill of kind intent cannot grow from it"),
         (SkillKind.INTENT, {"backbone": "f" * 64}, "was trained on backbone ffffffffffff"),
+        (SkillKind.INTENT, {}, "has none of the 3 labels"),
     ],
 )
 def test_what_cannot_be_grown_from_is_refused(
