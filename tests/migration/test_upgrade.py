@@ -7,6 +7,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from sqlalchemy import MetaData, text
 
 from skills.skill import SkillRef
 from storage import schema
+from storage.blobs import CHUNK, blob_chunks
 from storage.catalog import Catalog
 from storage.database import Database
 from tests.contract import conftest
@@ -96,3 +98,21 @@ def test_work_goes_on(old_url: str, make_draft: conftest.MakeDraft) -> None:
         assert catalog.rollback("banking").version == 1
         assert [str(version) for version in catalog.restore("old")] == ["old@1"]
         assert catalog.get(SkillRef("old")).aliases == ("live",)
+
+
+def test_blobs_of_any_size_are_cut_into_chunks(empty_url: str) -> None:
+    sizes = (0, 1, CHUNK - 1, CHUNK, CHUNK + 1, 2 * CHUNK, 7 * CHUNK // 2)
+    blobs = {sha256(data).hexdigest(): data for data in map(bytes, sizes)}
+    with closing(Database(empty_url)) as database, database.migrate() as connection:
+        config = Config(attributes={"connection": connection})
+        config.set_main_option("script_location", str(schema.MIGRATIONS))
+        command.upgrade(config, "0001")
+        insert = text("INSERT INTO blobs (sha256, size, data) VALUES (:sha256, :size, :data)")
+        for name, data in blobs.items():
+            connection.execute(insert, {"sha256": name, "size": len(data), "data": data})
+    schema.upgrade(empty_url)
+    with closing(Database(empty_url)) as database, database.read() as session:
+        for name, data in blobs.items():
+            chunks = list(blob_chunks(session, name))
+            assert b"".join(chunks) == data
+            assert len(chunks) == max(1, -(-len(data) // CHUNK))

@@ -55,11 +55,12 @@ for command in (
 def list_skills(catalog: str, json: bool) -> None:
     """List all skills, each by its live version or, if none is live, its newest."""
     with open_catalog(catalog) as opened:
-        versions = opened.versions()
-    if json:
-        print_json(skills_document(versions))
-    elif versions:
-        print_table(skills_table(versions))
+        if json:
+            print_json(skills_document(opened.versions()))
+            return
+        summaries = opened.overview()
+    if summaries:
+        print_table(skills_table(summaries))
     else:
         print_message("the catalog holds no skills: train one with softspoken train")
 

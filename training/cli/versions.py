@@ -12,6 +12,7 @@ from training.cli.output import Table, cell, percent
 
 if TYPE_CHECKING:
     from skills.skill import SkillVersion
+    from storage.versions import SkillSummary
 
 
 def version_document(version: SkillVersion) -> dict[str, Any]:
@@ -32,18 +33,17 @@ def skills_document(versions: Sequence[SkillVersion]) -> list[dict[str, Any]]:
     ]
 
 
-def skills_table(versions: Sequence[SkillVersion]) -> Table:
+def skills_table(summaries: Sequence[SkillSummary]) -> Table:
     """Return one row a skill: its live version, or else its newest."""
     rows = []
-    for name, of_skill in _by_skill(versions):
-        live = next((version for version in of_skill if LIVE in version.aliases), None)
-        shown = live or of_skill[0]
+    for summary in summaries:
+        shown = summary.shown
         rows.append(
             (
-                cell(name, "bold"),
+                cell(shown.name, "bold"),
                 cell(shown.kind),
-                cell(live.version, "green") if live else cell("none", "yellow"),
-                cell(len(of_skill)),
+                cell(shown.version, "green") if LIVE in shown.aliases else cell("none", "yellow"),
+                cell(summary.versions),
                 cell(" + ".join(map(str, label_counts(shown).values())) or "-"),
                 cell(_headline(shown)),
                 cell(f"{shown.bytes:,}"),
