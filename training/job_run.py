@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from training.trained import Trained
 
 PATIENCE = 60.0  # seconds in which a catalog that is away may come back, before a result is given up
-_PAUSE = 2.0  # seconds between two tries
+PAUSE = 2.0  # seconds between two tries
 
 logger = logging.getLogger(__name__)
 ResultT = TypeVar("ResultT")
@@ -137,7 +137,7 @@ def patiently(call: Callable[[], ResultT], seconds: float = PATIENCE) -> ResultT
             if time.monotonic() > deadline:
                 raise
             logger.warning("trying again: %s", error)
-        time.sleep(_PAUSE)
+        time.sleep(PAUSE)
 
 
 @dataclass(frozen=True)
