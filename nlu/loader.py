@@ -17,7 +17,7 @@ from nlu.head import pooled
 from nlu.loaded import LoadedSkill, load_skill
 from nlu.prompt import Row
 from nlu.tokens import tokenise
-from nlu.warm_up import WarmUp
+from nlu.warm_up import Encoded, WarmUp
 from skills.errors import SkillRefusedError
 from skills.exemplar import Exemplar
 from skills.skill import SkillVersion
@@ -80,12 +80,15 @@ class Loader:
         Raises:
             CatalogError: the catalog cannot be read.
         """
+        before: list[LoadedSkill] = []
+        begun: list[Encoded] = []
         for start in range(0, len(versions), BATCH):
-            read = list(map(self._read, versions[start : start + BATCH]))
-            skills = [each for each in read if isinstance(each, LoadedSkill)]
+            read = list(map(self._read, versions[start : start + BATCH]))  # while the engine has those before
+            yield from self._answered(before, begun)
             yield from (each for each in read if isinstance(each, Refused))
-            for skill, error in zip(skills, self._warm_up.refusals(skills) if skills else (), strict=True):
-                yield skill if error is None else _refused(skill.version, error)
+            before = [each for each in read if isinstance(each, LoadedSkill)]
+            begun = self._warm_up.begin(before)
+        yield from self._answered(before, begun)
 
     def expert(
         self, skill: LoadedSkill, exemplars: Iterable[Exemplar], known: ExemplarExpert | None = None
@@ -96,6 +99,12 @@ class Loader:
         return ExemplarExpert.of(
             tuple(exemplars), skill.intent.labels, lambda texts: self._features(skill, texts), known
         )
+
+    def _answered(
+        self, skills: Sequence[LoadedSkill], begun: Sequence[Encoded]
+    ) -> Iterator[LoadedSkill | Refused]:
+        for skill, error in zip(skills, self._warm_up.end(skills, begun), strict=True):
+            yield skill if error is None else _refused(skill.version, error)
 
     def _features(self, skill: LoadedSkill, texts: Sequence[str]) -> Floats:
         features = []

@@ -23,6 +23,9 @@ from skills.parse import ParseRequest, SkillResult
 REQUEST = ParseRequest("is it ready?")  # short: a thousand skills are to be checked in a few seconds
 
 
+Encoded = list[Future[Processed[Floats]]]
+
+
 @dataclass(frozen=True)
 class WarmUp:
     """Lets versions answer one text before they are served. Blocking; the batchers belong to others."""
@@ -31,18 +34,28 @@ class WarmUp:
     encoder: Batcher[Row, Floats]
     corrector: Batcher[CorrectionRow, Correction]
 
-    def refusals(self, skills: Sequence[LoadedSkill]) -> list[SkillRefusedError | None]:
-        """Return why each of the skills cannot be served: it fails, or gives values that are not finite.
+    def begin(self, skills: Sequence[LoadedSkill]) -> list[Encoded]:
+        """Put the text before each of the skills.
 
         Raises:
             NotReadyError: a batcher is closed.
         """
-        futures = [self.encoder.submit(self._rows(skill), bounded=False) for skill in skills]
-        found = list(map(self._refusal, skills, futures))
-        if len(skills) == 1:
-            return found
-        # One that makes the engine fail takes those of its batch with it: each is asked again, alone.
-        return [error and self.refusals([skill])[0] for skill, error in zip(skills, found, strict=True)]
+        return [self.encoder.submit(self._rows(skill), bounded=False) for skill in skills]
+
+    def end(
+        self, skills: Sequence[LoadedSkill], begun: Sequence[Encoded]
+    ) -> Iterator[SkillRefusedError | None]:
+        """Yield why a skill cannot be served, None if it can: it fails, or gives values that are not finite.
+
+        Raises:
+            NotReadyError: a batcher is closed.
+        """
+        for skill, encoded in zip(skills, begun, strict=True):
+            error = self._refusal(skill, encoded)
+            if error is not None and len(skills) > 1:  # it may share a batch with one that made that fail
+                [encoded] = self.begin([skill])
+                error = self._refusal(skill, encoded)
+            yield error
 
     def _rows(self, skill: LoadedSkill) -> list[Row]:
         tokens = tokenise(self.backbone, REQUEST.text)
@@ -51,13 +64,11 @@ class WarmUp:
             rows.append(Row(tokens.ids, skill.prompt_for(skill.slots.expected_names)))
         return rows
 
-    def _refusal(
-        self, skill: LoadedSkill, futures: Sequence[Future[Processed[Floats]]]
-    ) -> SkillRefusedError | None:
+    def _refusal(self, skill: LoadedSkill, encoded: Encoded) -> SkillRefusedError | None:
         tokens = tokenise(self.backbone, REQUEST.text)
         numbers: list[float] = []
         try:
-            for future in futures:
+            for future in encoded:
                 states = future.result().output
                 with np.errstate(all="ignore"):  # what is not finite is refused below
                     answer = skill.answer(REQUEST, tokens, states, now=datetime.now())

@@ -21,6 +21,7 @@ def settings(**changes: Any) -> ServerSettings:
     ("wrong", "field"),
     [
         ({"queue_rows": 0}, "queue_rows"),
+        ({"skill_memory": -1}, "skill_memory"),
         ({"batch_tokens": 255}, "batch_tokens"),
         ({"grace_seconds": -1.0}, "grace_seconds"),
         ({"grace_seconds": math.nan}, "grace_seconds"),
