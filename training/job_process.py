@@ -69,6 +69,15 @@ def run_in_process(settings: JobSettings, lease: Lease) -> None:
         catalog.close()
 
 
+def fair_share(settings: JobSettings) -> Resources:
+    """Return the resources with this training's share of the threads."""
+    from nlu.compute import available_cpus
+
+    available = available_cpus()
+    threads = settings.resources.threads or max(1, available // settings.concurrency)
+    return replace(settings.resources, threads=min(threads, available))
+
+
 def _run(catalog: Catalog, settings: JobSettings, lease: Lease, stopping: threading.Event) -> None:
     from training.job_run import patiently, run_job, tell_failure
 
@@ -76,7 +85,7 @@ def _run(catalog: Catalog, settings: JobSettings, lease: Lease, stopping: thread
         result = run_job(
             catalog,
             lease,
-            _share(settings),
+            fair_share(settings),
             lease_seconds=settings.lease_seconds,
             is_stopping=stopping.is_set,
         )
@@ -95,15 +104,6 @@ def _run(catalog: Catalog, settings: JobSettings, lease: Lease, stopping: thread
 
 def _unless_promoted(reason: str) -> str:
     return f", not promoted: {reason}" if reason else ""
-
-
-def _share(settings: JobSettings) -> Resources:
-    """Return the resources with this training's share of the threads."""
-    from nlu.compute import available_cpus
-
-    available = available_cpus()
-    threads = settings.resources.threads or max(1, available // settings.concurrency)
-    return replace(settings.resources, threads=min(threads, available))
 
 
 def _give_way(nice: int) -> None:
