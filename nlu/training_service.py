@@ -114,13 +114,15 @@ class TrainingServicer(training_pb2_grpc.TrainingServiceServicer):
     async def CancelJob(
         self, request: training_pb2.CancelJobRequest, context: Context
     ) -> training_pb2.CancelJobResponse:
-        job = await asyncio.to_thread(self._running().catalog.jobs.cancel, request.job_id)
+        job = await asyncio.to_thread(
+            self._running().catalog.jobs.cancel, request.job_id, by=_caller(context)
+        )
         return training_pb2.CancelJobResponse(job=write_job(job))
 
     async def RetryJob(
         self, request: training_pb2.RetryJobRequest, context: Context
     ) -> training_pb2.RetryJobResponse:
-        job = await asyncio.to_thread(self._running().catalog.jobs.retry, request.job_id)
+        job = await asyncio.to_thread(self._running().catalog.jobs.retry, request.job_id, by=_caller(context))
         return training_pb2.RetryJobResponse(job=write_job(job))
 
     async def PromoteVersion(

@@ -16,7 +16,7 @@ from skills.errors import CatalogError, InputError, JobCancelledError, UnknownJo
 from skills.job import Job, JobProgress, JobRequest, JobState, Lease
 from skills.skill import check_name
 from storage.blobs import add_blob, drop_blob, read_sound_blob
-from storage.change import storing
+from storage.change import Change, storing
 from storage.database import Database
 from storage.job_rows import (
     MAX_ATTEMPTS,
@@ -189,7 +189,7 @@ class JobQueue:
                 row.attempts -= 1
                 put_back(row, f"{row.worker} stopped", now)
 
-    def cancel(self, job_id: int) -> Job:
+    def cancel(self, job_id: int, *, by: str = "") -> Job:
         """Cancel a job; one that a worker runs ends at its next heartbeat.
 
         Raises:
@@ -204,9 +204,10 @@ class JobQueue:
             if row.lease_until is None or row.lease_until < now:
                 end(session, row, JobState.CANCELLED, now, reason="cancelled")
             row.is_cancel_requested = True
+            Change(session, now, by or self._by).record("cancel", row.skill, detail=f"job {job_id}")
             return read_job(row)
 
-    def retry(self, job_id: int) -> Job:
+    def retry(self, job_id: int, *, by: str = "") -> Job:
         """Queue a job again that failed or was cancelled, with all its attempts.
 
         Raises:
@@ -219,7 +220,9 @@ class JobQueue:
                 raise InputError(f"job {job_id} is {row.state}: nothing to retry", field="job")
             row.attempts, row.is_cancel_requested, row.finished_at = 0, False, None
             row.max_attempts = max(row.max_attempts, MAX_ATTEMPTS)
-            put_back(row, row.reason, self._database.now(session))
+            now = self._database.now(session)
+            put_back(row, row.reason, now)
+            Change(session, now, by or self._by).record("retry", row.skill, detail=f"job {job_id}")
             return read_job(row)
 
     def get(self, job_id: int) -> Job:

@@ -10,6 +10,7 @@ from typing import TypeAlias
 import pytest
 
 from skills.errors import InputError
+from skills.job import JobRequest
 from skills.skill import SkillDraft, SkillKind, SkillRef
 from skills.traffic import Traffic
 from storage.catalog import Catalog
@@ -118,6 +119,14 @@ def test_who_and_when(banking: Catalog, url: str, make_draft: MakeDraft) -> None
     times = [entry.at for entry in banking.audit()]
     assert times == sorted(times, reverse=True)
     assert datetime.now(UTC) - times[0] < timedelta(minutes=10)
+
+
+def test_who_cancelled_and_retried_a_job(banking: Catalog) -> None:
+    job = banking.jobs.submit(JobRequest("banking", SkillKind.INTENT), b"rows")
+    banking.jobs.cancel(job.id, by="eve")
+    banking.jobs.retry(job.id)
+    found = [(entry.by, entry.action, entry.detail) for entry in banking.audit("banking", limit=2)]
+    assert found == [("ada", "retry", f"job {job.id}"), ("eve", "cancel", f"job {job.id}")]
 
 
 def test_what_changes_nothing_leaves_nothing(banking: Catalog, make_draft: MakeDraft) -> None:

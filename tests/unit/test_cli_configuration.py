@@ -147,7 +147,10 @@ def test_another_file_is_used_instead(tunings: list[Tuning]) -> None:
     [
         ("catalogue = 'x'", "unknown key 'catalogue'; did you mean 'catalog'?"),
         ("[train]\nsed = 1", "unknown key 'train.sed'; did you mean 'train.seed'?"),
-        ("seed = 1", "unknown key 'seed'; did you mean 'train.seed' or 'jobs.submit.seed' or 'corrupt.seed'?"),
+        (
+            "seed = 1",
+            "unknown key 'seed'; did you mean 'train.seed' or 'jobs.submit.seed' or 'corrupt.seed'?",
+        ),
         ("[train]\ncatalog = 'x'", "unknown key 'train.catalog'; did you mean 'catalog'?"),
         ("[trian]", "unknown key 'trian'"),
         ("[zzz.qqq]\nx = 1", "unknown key 'zzz.qqq.x'"),
