@@ -41,8 +41,7 @@ PEER_BATCHES = (1, 16, 32)  # sentences
 ROUNDS = 2
 DEV_ROWS = 1500
 CLEAN_ROWS = 2000
-SPEED_ROWS = 100  # of each set
-ALONE_ROWS = 15  # of them are decoded one by one, which takes the peer long
+ALONE_ROWS = 10  # of them are decoded one by one, which takes the peer long
 
 
 def main() -> None:
@@ -50,6 +49,7 @@ def main() -> None:
     parser = arguments(__doc__)
     parser.add_argument("--skip-speed", action="store_true")
     parser.add_argument("--only-speed", action="store_true")
+    parser.add_argument("--speed-rows", type=int, default=100, help="of each set (default: %(default)s)")
     parser.add_argument("--precision", default="auto", help="of both: auto, float32 or bfloat16")
     options = parser.parse_args()
     compute = choose(threads=options.threads, precision=options.precision)
@@ -73,11 +73,10 @@ def main() -> None:
         "JFLEG test": [each.text for each in tests["JFLEG test"]],
     }
     peer = Peer(skill.prompt, head_of(skill), backbone, engine, compute)
-    rows = []
     for name, texts in traffic.items():
-        picked = random.Random(13).sample(texts, SPEED_ROWS)  # noqa: S311
-        rows += speed(name, skill, picked, backbone, engine, corrector, peer)
-    show("Corrections per second", rows, where=machine(compute), target=None)
+        picked = random.Random(13).sample(texts, options.speed_rows)  # noqa: S311
+        rows = speed(name, skill, picked, backbone, engine, corrector, peer)
+        show("Corrections per second", rows, where=machine(compute), target=None)
 
 
 def accuracy(
