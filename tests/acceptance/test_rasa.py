@@ -18,11 +18,12 @@ from typing import Any
 import pytest
 
 from tests.rasa.assistant import DATA, ROOT, SECONDS, Assistant, Project, free_port
-from tests.rasa.environment import RASA, EnvironmentUnavailableError, python_of
+from tests.rasa.environment import ACTIONS, RASA, EnvironmentUnavailableError, python_of
 
 CONCIERGE = ROOT / "examples" / "concierge"
 CONVERSATIONS = 20
 RASA_CHECKS = 10  # in tests/rasa/inside.py
+ACTION_CHECKS = 8  # in tests/rasa/inside_sdk.py
 
 pytestmark = [
     pytest.mark.timeout(1800),  # the first run installs Rasa
@@ -32,11 +33,20 @@ pytestmark = [
 
 @pytest.fixture(scope="module")
 def python(request: pytest.FixtureRequest) -> Path:
+    return environment(request, RASA)
+
+
+@pytest.fixture(scope="module")
+def actions_python(request: pytest.FixtureRequest) -> Path:
+    return environment(request, ACTIONS)
+
+
+def environment(request: pytest.FixtureRequest, name: str) -> Path:
     try:
-        return python_of(RASA)
+        return python_of(name)
     except EnvironmentUnavailableError as error:
         terminal: Any = request.config.pluginmanager.get_plugin("terminalreporter")
-        terminal.write_line(f"\nNOT TESTED WITH RASA: {error}", red=True, bold=True)
+        terminal.write_line(f"\nNOT TESTED WITH {name.upper()}: {error}", red=True, bold=True)
         pytest.skip(str(error))
 
 
@@ -101,8 +111,8 @@ def project(python: Path, service: Service, tmp_path_factory: pytest.TempPathFac
 
 
 @pytest.fixture(scope="module")
-def assistant(project: Project) -> Iterator[Assistant]:
-    with project.serving("full") as assistant:
+def assistant(project: Project, actions_python: Path) -> Iterator[Assistant]:
+    with project.acting(actions_python), project.serving("full") as assistant:
         yield assistant
 
 
@@ -113,9 +123,18 @@ def until_understood(assistant: Assistant) -> None:
 
 
 def test_the_component_inside_rasa(python: Path, tmp_path: Path) -> None:
-    found = Project.copied(tmp_path / "project", python, "").run("-m", "tests.rasa.inside")
+    assert checks(python, tmp_path, "tests.rasa.inside") == RASA_CHECKS
+
+
+def test_the_actions_inside_rasa_sdk(actions_python: Path, tmp_path: Path) -> None:
+    assert checks(actions_python, tmp_path, "tests.rasa.inside_sdk") == ACTION_CHECKS
+
+
+def checks(python: Path, folder: Path, module: str) -> int:
+    """Run the checks of a module, and return how many passed."""
+    found = Project.copied(folder / "project", python, "").run("-m", module)
     assert found.returncode == 0, found.stdout
-    assert sum(line.startswith("check_") for line in found.stdout.splitlines()) == RASA_CHECKS
+    return sum(line.startswith("check_") for line in found.stdout.splitlines())
 
 
 def test_training_without_a_service_says_so(python: Path, tmp_path: Path) -> None:
@@ -149,8 +168,10 @@ def test_what_is_out_of_scope_is_rasas_fallback(assistant: Assistant) -> None:
     assert assistant.say("xyzzy plugh", "lost") == ["Could you say that another way?"]
 
 
-def test_a_form_takes_a_bare_answer(assistant: Assistant) -> None:
+def test_a_form_takes_a_bare_answer_and_asks_again_for_one_that_does_not_fit(assistant: Assistant) -> None:
     assert assistant.say("find a hotel near the station in Milan", "ann") == ["Which day do you arrive?"]
+    asked_again = ["A day such as Friday, please.", "Which day do you arrive?"]
+    assert assistant.say("purple elephants", "ann") == asked_again
     [booked] = assistant.say("Friday", "ann")
     assert booked.startswith("A room in Milan from 20")
 
@@ -177,17 +198,21 @@ def test_twenty_conversations_at_once(assistant: Assistant) -> None:
 def test_a_service_that_stops_and_comes_back_in_a_dialogue(
     project: Project, service: Service, assistant: Assistant
 ) -> None:
-    assert assistant.say("find a hotel near the station in Milan", "bob") == ["Which day do you arrive?"]
+    assert assistant.say("/book_hotel", "bob") == ["Which city?"]
     service.stop()
     for _ in range(5):
         found = assistant.parse("Friday")
         assert (found["intent"]["name"], found["softspoken"]["outcome"]) == ("nlu_fallback", "failed")
         assert found["softspoken"]["reason"] == "UnavailableError"
-    assert assistant.say("Friday", "bob") == ["Could you say that another way?", "Which day do you arrive?"]
+    assert assistant.say("accommodation in Naples", "bob") == [
+        "Could you say that another way?",
+        "Which city?",
+    ]
     service.start()
     until_understood(assistant)
+    assert assistant.say("accommodation in Naples", "bob") == ["Which day do you arrive?"]
     [booked] = assistant.say("Friday", "bob")
-    assert booked.startswith("A room in Milan from 20")
+    assert booked.startswith("A room in Naples from ")
     log = (project.folder / "rasa.log").read_text(encoding="utf-8")
     assert 1 <= log.count(f"softspoken at {service.address}: UnavailableError") < 6  # not one a message
 

@@ -36,6 +36,7 @@ class Project:
     folder: Path
     python: Path
     address: str
+    actions_port: int
 
     @classmethod
     def copied(cls, folder: Path, python: Path, address: str) -> Project:
@@ -44,7 +45,7 @@ class Project:
         (folder / "path").mkdir()
         for name in ("nlu", "tests"):  # and nothing else of ours is in Rasa's reach
             (folder / "path" / name).symlink_to(ROOT / name)
-        return cls(folder, python, address)
+        return cls(folder, python, address, free_port())
 
     def run(self, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
         """Run `python ARGUMENTS` in the project, and return what it said on both streams as stdout."""
@@ -63,17 +64,28 @@ class Project:
     def serving(self, model: str) -> Iterator[Assistant]:
         """Run `rasa run` until the end of the block; its log is rasa.log."""
         port = free_port()
-        command = self._command(
-            "-m", "rasa", "run", "--enable-api", "-p", str(port), "-m", f"models/{model}.tar.gz"
-        )
-        with (self.folder / "rasa.log").open("w") as log:
-            process = subprocess.Popen(
-                command, cwd=self.folder, env=self._variables(), stdout=log, stderr=log
-            )
-        try:
+        arguments = ["run", "--enable-api", "-p", str(port), "-m", f"models/{model}.tar.gz"]
+        with self._running("rasa.log", self._command("-m", "rasa", *arguments)) as process:
             assistant = Assistant(port)
             assistant.wait(process)
             yield assistant
+
+    @contextmanager
+    def acting(self, python: Path) -> Iterator[None]:
+        """Run the action server, with a Python of its own, until the end of the block; see actions.log."""
+        command = [str(python), "-m", "rasa_sdk", "--actions", "actions", "-p", str(self.actions_port)]
+        with self._running("actions.log", command) as process:
+            Assistant(self.actions_port).wait(process, path="/health")
+            yield
+
+    @contextmanager
+    def _running(self, log: str, command: list[str]) -> Iterator[subprocess.Popen[bytes]]:
+        with (self.folder / log).open("w") as out:
+            process = subprocess.Popen(
+                command, cwd=self.folder, env=self._variables(), stdout=out, stderr=out
+            )
+        try:
+            yield process
         finally:
             process.terminate()
             process.wait(SECONDS)
@@ -90,6 +102,7 @@ class Project:
         return ours | {
             "PYTHONPATH": str(self.folder / "path"),
             "SOFTSPOKEN_ADDRESS": self.address,
+            "ACTIONS_URL": f"http://127.0.0.1:{self.actions_port}/webhook",
             "RASA_TELEMETRY_ENABLED": "false",
             "SQLALCHEMY_SILENCE_UBER_WARNING": "1",
             "TF_CPP_MIN_LOG_LEVEL": "3",
@@ -115,15 +128,15 @@ class Assistant:
         replies = self._ask("POST", "/webhooks/rest/webhook", {"sender": sender, "message": text})
         return [reply["text"] for reply in replies]
 
-    def wait(self, process: subprocess.Popen[bytes]) -> None:
+    def wait(self, process: subprocess.Popen[bytes], path: str = "/") -> None:
         """Wait until the server answers."""
         while process.poll() is None:
             try:
-                self._ask("GET", "/")
+                self._ask("GET", path)
                 return
             except OSError:
                 time.sleep(PAUSE)
-        raise AssertionError(f"Rasa ended with exit code {process.returncode}: see rasa.log")
+        raise AssertionError(f"it ended with exit code {process.returncode}: see its log in the project")
 
     def _ask(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
         """Return what was answered, of JSON if it is; every status but 200 is an AssertionError."""

@@ -1,4 +1,4 @@
-"""Python environments that are not ours: an unmodified Rasa, and the oldest protobuf that our stubs load on.
+"""Python environments that are not ours: an unmodified Rasa, its action server, and the oldest protobuf.
 
 Each is made once, under a lock, in SOFTSPOKEN_RASA_ENV or ~/.cache/softspoken-rasa, and reused as long as its
 recipe is the same. `python -m tests.rasa.environment` makes them all beforehand (5 minutes, 3 GB).
@@ -23,6 +23,7 @@ UNREACHABLE = "after connection broken by"  # pip's words
 
 RASA = "rasa"
 STUBS = "stubs"
+ACTIONS = "actions"
 
 
 class EnvironmentUnavailableError(Exception):
@@ -52,6 +53,7 @@ RECIPES = {
             "requirements-rasa-3.6.21-py311.txt",
         ),
     ),
+    ACTIONS: tuple(Recipe(minor, ("rasa-sdk==3.21.1",)) for minor in ("3.11", "3.12", "3.10")),
     STUBS: tuple(Recipe(minor, ("grpcio", "protobuf==4.23.3")) for minor in ("3.8", "3.9", "3.10")),
 }
 

@@ -17,7 +17,8 @@ VERSION = nlu_pb2.SkillVersionRef(name="concierge", version=1, sha256="ab" * 32)
 class ScriptedServicer(nlu_pb2_grpc.NluServiceServicer):
     """Answers the intent `greet`, and the first five characters as a `city`, unless `code` refuses.
 
-    parsed: the requests of `Parse`; batches: the sizes of those of `BatchParse`.
+    slots: name, role and value of others instead. parsed: the requests of `Parse`; batches: the sizes of
+    those of `BatchParse`.
     """
 
     def __init__(self) -> None:
@@ -25,6 +26,8 @@ class ScriptedServicer(nlu_pb2_grpc.NluServiceServicer):
         self.outcome = nlu_pb2.OUTCOME_MATCHED
         self.version = VERSION
         self.kind = nlu_pb2.SKILL_KIND_INTENT_SLOTS
+        self.slots: list[tuple[str, str, str]] | None = None
+        self.grammar: nlu_pb2.GrammarResult | None = None
         self.parsed: list[nlu_pb2.ParseRequest] = []
         self.batches: list[int] = []
 
@@ -56,13 +59,8 @@ class ScriptedServicer(nlu_pb2_grpc.NluServiceServicer):
 
     def _response(self, request: nlu_pb2.ParseRequest) -> nlu_pb2.ParseResponse:
         end = min(5, len(request.text))
-        city = nlu_pb2.Slot(
-            name="city",
-            raw=request.text[:end],
-            value=request.text[:end].upper(),
-            span=nlu_pb2.Span(start=0, end=end),
-            confidence=0.75,
-        )
+        raw, span = request.text[:end], nlu_pb2.Span(start=0, end=end)
+        slots = [("city", "", raw.upper())] if self.slots is None else self.slots
         ranking = [
             nlu_pb2.Intent(name="greet", confidence=0.75),
             nlu_pb2.Intent(name="leave", confidence=0.25),
@@ -72,7 +70,13 @@ class ScriptedServicer(nlu_pb2_grpc.NluServiceServicer):
             kind=self.kind,
             outcome=self.outcome,
             intent=nlu_pb2.IntentResult(ranking=ranking),
-            slots=nlu_pb2.SlotsResult(slots=[city]),
+            slots=nlu_pb2.SlotsResult(
+                slots=[
+                    nlu_pb2.Slot(name=name, role=role, value=value, raw=raw, span=span, confidence=0.75)
+                    for name, role, value in slots
+                ]
+            ),
+            grammar=self.grammar,
         )
         return nlu_pb2.ParseResponse(request_id="r1", results=[result])
 

@@ -24,7 +24,7 @@ CLIENT = [
     )
 ]
 CLIENT_MAY_IMPORT = ("grpc", "google.protobuf", "google.rpc")
-IN_RASA_MAY_IMPORT = (*CLIENT_MAY_IMPORT, "rasa")
+IN_RASA_MAY_IMPORT = (*CLIENT_MAY_IMPORT, "rasa", "rasa_sdk")
 
 MAY_READ_ENVIRONMENT = ("training/cli", "nlu/rasa/config.py")
 UNSAFE_IMPORTS = ("pickle", "cPickle", "dill", "joblib", "marshal", "shelve")
