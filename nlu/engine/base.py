@@ -19,6 +19,7 @@ Mask = NDArray[np.bool_]
 
 CPU_CHUNK_TOKENS = 128  # a CPU's matrix products are near their best from here on (benchmarks/RESULTS.md)
 GPU_CHUNK_TOKENS = 1 << 14
+CPU_LANES = 16  # tokens that kernels add up side by side: padding into the next lanes changes last bits
 
 
 class Engine(ABC):
@@ -30,10 +31,16 @@ class Engine(ABC):
     name: str
 
     def __init__(
-        self, shape: EncoderShape, embedding: Floats, *, chunk_tokens: int = CPU_CHUNK_TOKENS
+        self,
+        shape: EncoderShape,
+        embedding: Floats,
+        *,
+        chunk_tokens: int = CPU_CHUNK_TOKENS,
+        lanes: int = CPU_LANES,
     ) -> None:
         self.shape = shape
         self._chunk_tokens = chunk_tokens  # padded tokens of one pass; more only pads more
+        self._lanes = lanes  # tokens
         self._embedding = embedding  # (vocabulary, D)
 
     def encode(self, rows: Sequence[Row]) -> list[Floats]:
@@ -44,10 +51,16 @@ class Engine(ABC):
         return [states[i] for i in range(len(rows))]
 
     def _chunks(self, rows: Sequence[Row]) -> Iterator[list[int]]:
-        """Yield the places of rows that are padded together: alike in length, one utterance side by side."""
+        """Yield the places of rows that are padded together: alike in length, one utterance side by side.
+
+        No row is padded into more lanes than it has itself, so what else is asked does not change its states.
+        """
         order = sorted(range(len(rows)), key=lambda i: (rows[i].length, rows[i].token_ids))
         chunk: list[int] = []
         for i in order:
+            if chunk and rows[i].length // self._lanes > rows[chunk[0]].length // self._lanes:
+                yield chunk
+                chunk = []
             chunk.append(i)
             if len(chunk) * rows[i].length >= self._chunk_tokens:
                 yield chunk

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from nlu.compute import Compute
 from nlu.encoder import Encoder
-from nlu.engine.base import CPU_CHUNK_TOKENS, GPU_CHUNK_TOKENS, Engine, Mask
+from nlu.engine.base import GPU_CHUNK_TOKENS, Engine, Mask
 from nlu.prompt import Floats
 
 
@@ -17,9 +17,11 @@ class TorchEngine(Engine):
     name = "torch"
 
     def __init__(self, encoder: Encoder, compute: Compute) -> None:
-        chunk_tokens = CPU_CHUNK_TOKENS if compute.device == "cpu" else GPU_CHUNK_TOKENS
+        sizes = (
+            {} if compute.device == "cpu" else {"chunk_tokens": GPU_CHUNK_TOKENS, "lanes": GPU_CHUNK_TOKENS}
+        )
         embedding = encoder.embedding.weight.detach().float().cpu().numpy()
-        super().__init__(encoder.shape, embedding, chunk_tokens=chunk_tokens)
+        super().__init__(encoder.shape, embedding, **sizes)
         self._encoder = encoder.to(device=compute.device, dtype=compute.dtype)
         self._compute = compute
 

@@ -74,6 +74,15 @@ def test_a_row_is_the_same_alone_and_in_a_mixed_batch(engine: Engine, mixed: lis
         assert difference(engine.encode([row])[0], states) < 1e-5
 
 
+def test_skills_of_equal_size_do_not_change_one_bit_of_each_other(
+    openvino_engine: Engine, make_prompt: MakePrompt
+) -> None:
+    prompts = [make_prompt(deep=16, seed=seed) for seed in range(3)]
+    rows = [Row((*range(500, 500 + length), 1), prompts[length % 3]) for length in range(1, 60)]
+    for row, states in zip(rows, openvino_engine.encode(rows), strict=True):
+        assert np.array_equal(openvino_engine.encode([row])[0], states)
+
+
 def test_the_order_of_a_batch_does_not_matter(engine: Engine, mixed: list[Row]) -> None:
     forwards, backwards = engine.encode(mixed), engine.encode(mixed[::-1])
     for states, others in zip(forwards, backwards[::-1], strict=True):
@@ -169,7 +178,7 @@ def test_the_trunk_runs_once_per_utterance(rows: list[Row], trunk_rows: int) -> 
 
 def test_prompts_are_masked_to_their_own_length() -> None:
     engine = Recorder()
-    engine.encode([Row(SHORT, deep(1)), Row(MIDDLE, Prompt()), Row(LONG, deep(3)), Row(LONG, soft(4))])
+    engine.encode([Row(SHORT, deep(1)), Row(MIDDLE, Prompt()), Row(MIDDLE, deep(3)), Row(MIDDLE, soft(4))])
     assert engine.prompt_mask is not None
     assert engine.prompt_mask.sum(axis=1).tolist() == [1, 0, 3, 0]
 
