@@ -27,7 +27,6 @@ ACTION_CHECKS = 8  # in tests/rasa/inside_sdk.py
 
 pytestmark = [
     pytest.mark.timeout(1800),  # the first run installs Rasa
-    pytest.mark.filterwarnings("default::ResourceWarning"),
 ]
 
 

@@ -68,6 +68,11 @@ def test_protobuf_4_23_3(python: Path, tmp_path: Path) -> None:
     assert asked.stdout.splitlines() == ["4.23.3 concierge Züric", "greet PARIS", "greet MILAN"]
 
 
+def test_what_imports_rasa_is_python_3_8_too(python: Path) -> None:
+    code = "import ast, sys; [ast.parse(open(name, encoding='utf-8').read()) for name in sys.argv[1:]]"
+    subprocess.run([str(python), "-c", code, *map(str, (ROOT / "nlu" / "rasa").glob("*.py"))], check=True)
+
+
 def test_the_protobuf_of_this_suite_is_new() -> None:
     assert int(version("protobuf").split(".")[0]) >= 7
     with serving(ScriptedServicer()) as address, Client(address) as client:
