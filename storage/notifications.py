@@ -5,12 +5,14 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
-
-import psycopg
+from typing import TYPE_CHECKING
 
 from skills.errors import CatalogError
 from storage.change import CHANNEL
 from storage.database import Database
+
+if TYPE_CHECKING:
+    import psycopg
 
 LOOK_SECONDS = 0.2  # how long the end of listening may take
 RETRY_SECONDS = 1.0  # after the connection was lost
@@ -37,6 +39,8 @@ class Listener:
         self._thread.join()
 
     def _run(self) -> None:
+        import psycopg  # a tenth of the start of a command that works on SQLite
+
         while not self._closing.is_set():
             try:
                 with self._database.own_connection() as connection:
