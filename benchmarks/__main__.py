@@ -11,6 +11,8 @@ BENCHMARKS = {
     "grammar": "GLEU, ERRANT, false edits, and speed against transformers' generate",
     "grammar_prompt": "makes the packaged grammar prompt again",
     "serving": "mixed-skill batches, PEFT adapter switching, and Parse latency over a local socket",
+    "scale": "start, memory, latency, listing and publications with 1 to 1,000 skills",
+    "reload": "what callers notice while a skill is changed all the time, and two servers that converge",
     "growing": "10 labels added to a stored skill against training from scratch: accuracy and time",
     "ceiling": "full fine-tuning of the same backbone with the same head",
     "prompts": "which layers a deep prompt should have, and what it should start from",

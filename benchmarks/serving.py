@@ -11,8 +11,6 @@
 from __future__ import annotations
 
 import argparse
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -22,19 +20,18 @@ from typing import Any
 import numpy as np
 import torch
 
+from benchmarks.catalogs import deep_prompt, intent_draft, intent_head
 from benchmarks.grammar import clean_turns, gated_skill
+from benchmarks.server_process import running
 from benchmarks.setting import arguments, machine, show
 from nlu.backbone import Backbone
 from nlu.client import Client
 from nlu.compute import Compute, choose
 from nlu.engine import Engine, make_engine
-from nlu.head import IntentHead
-from nlu.lexical import LexicalExpert
-from nlu.loaded import pack_skill
 from nlu.prompt import Prompt, Row
 from nlu.tokens import tokenise
 from skills.formats import read_corrections, read_intents, read_slots
-from skills.skill import Calibration, Method, Provenance, SkillDraft, SkillKind
+from skills.skill import SkillDraft
 from skills.slot_dataset import build_slots
 from skills.utterance import Utterance
 from storage.catalog import Catalog
@@ -75,8 +72,7 @@ def main() -> None:
 def deep_prompts(backbone: Backbone, count: int) -> list[Prompt]:
     """Return prompts of the shape of trained ones; speed does not depend on their values."""
     generator = np.random.default_rng(13)
-    shape = (backbone.shape.prompted_layers, 2, 16, backbone.shape.d_attention)
-    return [Prompt(deep=generator.normal(size=shape).astype(np.float32)) for _ in range(count)]
+    return [deep_prompt(backbone, generator) for _ in range(count)]
 
 
 def mixed_against_one(
@@ -188,50 +184,20 @@ def parse_latency(
         for draft in drafts:
             catalog.publish(draft, alias="live")
         catalog.close()
-        command = [sys.executable, "-m", "training.cli", "serve", "--address", "127.0.0.1:0"]
-        command += ["--catalog", url, "--threads", str(compute.threads)]
-        with subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-        ) as server:
-            address = _address(server)
-            with Client(address, timeout=60) as client:
-                client.wait_until_ready(60)
-                for text in texts[:50]:
-                    client.parse(text)
-                seconds = [_seconds(lambda text=text: client.parse(text)) for text in texts]  # type: ignore[misc]
-            server.terminate()
+        with (
+            running(url, compute.threads) as server,
+            Client(server.address, timeout=60) as client,
+        ):
+            for text in texts[:50]:
+                client.parse(text)
+            seconds = [_seconds(lambda text=text: client.parse(text)) for text in texts]  # type: ignore[misc]
     p50, p99 = np.percentile(seconds, [50, 99])
     return [_result(f"{what}, ms", 1e3 * float(p50), f"p99 {1e3 * p99:.1f} ms, {len(texts)} texts")]
 
 
-def _address(server: subprocess.Popen[str]) -> str:
-    for line in server.stdout or ():
-        if "serving on" in line:
-            return line.split("serving on", 1)[1].split()[0]
-    raise RuntimeError("the server stopped before it was ready")
-
-
 def _untrained(backbone: Backbone, train: Sequence[Utterance]) -> SkillDraft:
-    """Return a skill of the size of a trained one: class means are not needed for its speed."""
-    labels = tuple(sorted({row.intent for row in train}))
-    generator = np.random.default_rng(15)
-    prototypes = generator.normal(size=(len(labels), backbone.shape.d_model)).astype(np.float32)
-    lexical = LexicalExpert.fit(
-        [row.text for row in train], [labels.index(row.intent) for row in train], len(labels)
-    )
-    head = IntentHead(labels, prototypes, 16.0, lexical, 1.0, Calibration())
-    return SkillDraft(
-        name="banking77",
-        kind=SkillKind.INTENT,
-        method=Method.DEEP_PROMPT,
-        labels=labels,
-        backbone=backbone.fingerprint,
-        head={"scale": head.scale, "lexical_weight": head.lexical_weight},
-        calibration=head.calibration,
-        metrics={},
-        provenance=Provenance("", len(train), 0, {}, "benchmark", 0.0),
-        tensors=pack_skill(deep_prompts(backbone, 1)[0], head),
-    )
+    """Return a skill of the size of a trained one."""
+    return intent_draft(backbone, "banking77", deep_prompts(backbone, 1)[0], intent_head(backbone, train))
 
 
 def _seconds(run: Callable[[], object]) -> float:
