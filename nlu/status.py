@@ -13,11 +13,14 @@ from google.rpc.status_pb2 import Status as RpcStatus
 
 from nlu.v1 import nlu_pb2
 from skills.errors import (
+    AccessError,
     CatalogError,
     InputError,
     NotReadyError,
     OverloadedError,
+    RateLimitError,
     SkillRefusedError,
+    UnauthenticatedError,
     UnknownJobError,
     UnknownSkillError,
 )
@@ -32,6 +35,9 @@ _TABLE: dict[type, tuple[grpc.StatusCode, str]] = {
     UnknownJobError: (grpc.StatusCode.NOT_FOUND, "UNKNOWN_JOB"),
     InputError: (grpc.StatusCode.INVALID_ARGUMENT, ""),
     SkillRefusedError: (grpc.StatusCode.FAILED_PRECONDITION, "SKILL_REFUSED"),
+    UnauthenticatedError: (grpc.StatusCode.UNAUTHENTICATED, "UNAUTHENTICATED"),
+    AccessError: (grpc.StatusCode.PERMISSION_DENIED, "PERMISSION_DENIED"),
+    RateLimitError: (grpc.StatusCode.RESOURCE_EXHAUSTED, "RATE_LIMITED"),
     OverloadedError: (grpc.StatusCode.RESOURCE_EXHAUSTED, "OVERLOADED"),
     NotReadyError: (grpc.StatusCode.UNAVAILABLE, "NOT_READY"),
     CatalogError: (grpc.StatusCode.UNAVAILABLE, "CATALOG_UNAVAILABLE"),

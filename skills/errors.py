@@ -12,7 +12,10 @@
     │   └── SchemaError         its schema is older or newer than this program
     ├── LeaseLostError          a worker's job has been taken over, or has ended
     │   └── JobCancelledError   someone asked to cancel it
+    ├── AccessError             the caller may not do this
+    │   └── UnauthenticatedError    nobody knows who calls: no API key, or none that is in force
     ├── OverloadedError         the server's queue is full; carries when to try again
+    │   └── RateLimitError      the caller's API key has had its share
     └── NotReadyError           the server is starting or stopping: another one, or a later try, may answer
 
 Every message names the value and the remedy.
@@ -79,12 +82,24 @@ class JobCancelledError(LeaseLostError):
     """Someone asked to cancel the job."""
 
 
+class AccessError(SoftspokenError):
+    """The caller may not do this."""
+
+
+class UnauthenticatedError(AccessError):
+    """Nobody knows who calls."""
+
+
 class OverloadedError(SoftspokenError):
     """The queue is full."""
 
     def __init__(self, message: str, *, retry_after: float) -> None:
         super().__init__(message)
         self.retry_after = retry_after  # seconds
+
+
+class RateLimitError(OverloadedError):
+    """The caller's API key has had its share."""
 
 
 class NotReadyError(SoftspokenError):

@@ -20,6 +20,7 @@ from storage.database import Database
 from storage.exemplars import Exemplars
 from storage.job_rows import succeed
 from storage.jobs import JobQueue
+from storage.keys import ApiKeys
 from storage.lookup import find_skill, find_version
 from storage.notifications import Listener
 from storage.purge import drop_deleted
@@ -60,6 +61,7 @@ class Catalog:
         self._database = Database(url)
         self._by = by[:MAX_BY]
         self.jobs = JobQueue(self._database, self._by)
+        self.keys = ApiKeys(self._database, self._by)
         self.exemplars = Exemplars(self._database, self._by)
         self.trials = Trials(self._database, self._by)
 

@@ -221,6 +221,24 @@ class AuditRow(Base):
     __table_args__ = (Index(None, "skill", "id"),)
 
 
+class ApiKeyRow(Base):
+    """Who may call a server; never deleted, so that a name in the audit log means one key."""
+
+    __tablename__ = "api_keys"
+
+    id: Mapped[str] = mapped_column(String(16), primary_key=True)
+    name: Mapped[str] = mapped_column(String(64), unique=True)
+    scopes: Mapped[list[str]]
+    skills: Mapped[list[str]]
+    rate: Mapped[float | None]
+    salt: Mapped[bytes] = mapped_column(LargeBinary)
+    digest: Mapped[bytes] = mapped_column(LargeBinary)
+    created_at: Mapped[datetime]
+    expires_at: Mapped[datetime | None]
+    revoked_at: Mapped[datetime | None]
+    used_at: Mapped[datetime | None]
+
+
 class CatalogStateRow(Base):
     """The only row: a revision that every write raises, and that every writer locks first."""
 

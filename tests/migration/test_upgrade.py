@@ -16,6 +16,7 @@ from alembic.config import Config
 from sqlalchemy import MetaData, text
 
 from skills.skill import SkillRef
+from skills.traffic import Traffic
 from storage import schema
 from storage.blobs import CHUNK, blob_chunks
 from storage.catalog import Catalog
@@ -98,6 +99,30 @@ def test_work_goes_on(old_url: str, make_draft: conftest.MakeDraft) -> None:
         assert catalog.rollback("banking").version == 1
         assert [str(version) for version in catalog.restore("old")] == ["old@1"]
         assert catalog.get(SkillRef("old")).aliases == ("live",)
+
+
+@pytest.mark.parametrize("old_url", [ASSETS / "0002.sql"], indirect=True, ids=["0002"])
+def test_jobs_exemplars_trials_and_the_audit_log_are_kept(old_url: str) -> None:
+    schema.upgrade(old_url)
+    with closing(Catalog.open(old_url)) as catalog:
+        jobs = [(job.id, job.request.skill, str(job.state), job.submitted_by) for job in catalog.jobs.list()]
+        assert jobs == [
+            (4, "travel", "cancelled", "ann"),
+            (3, "banking", "queued", "ann"),
+            (2, "travel", "running", "grpc:ipv4:10.0.0.7:41234"),
+            (1, "banking", "succeeded", "ann"),
+        ]
+        assert catalog.dataset(catalog.get(SkillRef("banking", 2))) == b"the rows of banking@2"
+        lease = catalog.jobs.claim("worker-3")  # the other worker's has run out
+        assert lease is not None and (lease.job.id, lease.job.attempts) == (2, 2)
+        assert catalog.jobs.checkpoint(lease) == b"a checkpoint of travel"
+        (exemplar,) = catalog.exemplars.all()["banking"]
+        assert (exemplar.intent, exemplar.by) == ("freeze_card", "ann")
+        assert catalog.trials.all() == {"banking": Traffic(0.25, 1.0)}
+        newest, *_, oldest = catalog.audit()
+        assert (newest.action, newest.by, oldest.action) == ("traffic", "ann", "publish")
+        assert len(catalog.audit()) == 15
+        assert catalog.keys.all() == []
 
 
 def test_blobs_of_any_size_are_cut_into_chunks(empty_url: str) -> None:
