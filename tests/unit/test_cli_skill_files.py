@@ -79,7 +79,7 @@ def test_a_file_is_replaced_only_by_force(
     [
         ({"backbone": "0" * 64}, "colours@1 was trained on backbone 000000000000"),
         ({"labels": ("red", "green")}, "colours@1 cannot be served: head.prototypes has shape"),
-        ({"head": {}}, "colours@1 lacks 'scale'"),
+        ({"head": {}}, "colours@1 lacks 'lexical_weight'"),
         ({"tensors": b"no tensors"}, "colours@1 cannot be served"),
     ],
 )

@@ -105,10 +105,9 @@ def test_an_interrupted_training_goes_on_in_another_process(backbone: Backbone, 
 def test_a_skill_grows_from_a_version_of_its_kind(
     backbone: Backbone,
     make_version: Callable[..., SkillVersion],
-    make_draft: Callable[..., SkillDraft],
     kind: SkillKind,
 ) -> None:
-    draft = make_draft(backbone, "trip", kind)
+    draft = prepare("trip", data(kind), config(kind)).train(backbone, FLOAT32, lambda *_: None).draft
     version = make_version(draft)
     parent = load_skill(
         version,
