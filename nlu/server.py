@@ -6,8 +6,14 @@ import asyncio
 import logging
 import signal
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
-from dataclasses import dataclass
+from contextlib import (
+    AbstractAsyncContextManager,
+    AsyncExitStack,
+    asynccontextmanager,
+    contextmanager,
+    suppress,
+)
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
@@ -21,6 +27,8 @@ from nlu.batcher import BATCH_TOKENS, QUEUE_ROWS, Batcher
 from nlu.compute import Compute, choose
 from nlu.corrector import Correction, CorrectionRow, Corrector
 from nlu.engine import Engine, make_engine
+from nlu.http.app import make_app
+from nlu.http.server import serving_http
 from nlu.interceptors import CallBoundary
 from nlu.loader import Loader
 from nlu.parser import Parser
@@ -54,6 +62,8 @@ class ServerSettings:
     catalog: str  # URL
     backbone: str = EMBEDDED
     address: str = "127.0.0.1:50051"  # port 0 takes a free one
+    http: str = ""  # another address, for Rasa's NLU HTTP API; none for no HTTP
+    http_token: str = field(default="", repr=False)  # of those who may ask there; none lets everyone ask
     engine: str = "auto"
     device: str = "auto"
     precision: str = "auto"
@@ -75,10 +85,10 @@ class ServerSettings:
 
     def __post_init__(self) -> None:
         at_least = {"queue_rows": 1, "batch_tokens": MAX_TOKENS, "grace_seconds": 0, "skill_memory": 0}
-        for field, least in at_least.items():
-            value = getattr(self, field)
+        for name, least in at_least.items():
+            value = getattr(self, name)
             if not value >= least:
-                raise InputError(f"{field} is {value}, at least {least} is needed", field=field)
+                raise InputError(f"{name} is {value}, at least {least} is needed", field=name)
         if not self.poll_seconds > 0:
             raise InputError(
                 f"poll_seconds is {self.poll_seconds}, more than 0 is needed", field="poll_seconds"
@@ -89,12 +99,14 @@ class ServerSettings:
             )
         if self.tls_client_ca and not self.tls_certificate:
             raise InputError("a client CA needs TLS: give a certificate and its key", field="tls_client_ca")
-        if not (self.tls_certificate or self.insecure or is_loopback(self.address)):
-            raise InputError(
-                f"address {self.address} can be reached from other machines, but there is no TLS: give a "
-                "certificate and its key, listen on 127.0.0.1, or set insecure if a proxy encrypts",
-                field="address",
-            )
+        for name in ("address", "http"):
+            address = getattr(self, name)
+            if address and not (self.tls_certificate or self.insecure or is_loopback(address)):
+                raise InputError(
+                    f"{name} {address} can be reached from other machines, but there is no TLS: give a "
+                    "certificate and its key, listen on 127.0.0.1, or set insecure if a proxy encrypts",
+                    field=name,
+                )
 
 
 @asynccontextmanager
@@ -129,7 +141,7 @@ async def open_service(settings: ServerSettings) -> AsyncIterator[Service]:
 async def serve(
     settings: ServerSettings,
     *,
-    ready: Callable[[str], None] | None = None,
+    ready: Callable[[str], None] = lambda address: None,
     check_training: CheckTraining = lambda request, data: None,
 ) -> None:
     """Serve until SIGTERM or SIGINT, answer what is in flight, and return.
@@ -139,7 +151,7 @@ async def serve(
 
     Args:
         settings: where to listen and what to serve.
-        ready: called with the bound address when requests are answered.
+        ready: called with the bound address, and then with the URL of HTTP, when requests are answered.
         check_training: raises InputError at the submission of a training that a worker could not run.
 
     Raises:
@@ -151,17 +163,21 @@ async def serve(
     await _set_health(healthy, settings, serving=False)
     address = _bind(server, settings)
     await server.start()
+    http = AsyncExitStack()
     try:
+        addresses = [address]
+        if settings.http:
+            addresses.append(await http.enter_async_context(_serving_http(servicer, settings)))
         async with open_service(settings) as service:
             with _stop_signals() as stop:
                 servicer.start(service)
                 training.start(Training(service.catalog, check_training))
                 await _set_health(healthy, settings, serving=True)
-                logger.info("serving on %s", address)
+                logger.info("serving on %s", " and ".join(addresses))
                 polling = asyncio.create_task(service.registry.poll(settings.poll_seconds))
                 stopping = asyncio.create_task(stop.wait())
-                if ready is not None:
-                    ready(address)
+                for each in addresses:
+                    ready(each)
                 try:
                     await asyncio.wait({polling, stopping}, return_when=asyncio.FIRST_COMPLETED)
                 finally:
@@ -169,14 +185,31 @@ async def serve(
                     await healthy.enter_graceful_shutdown()
                     servicer.stop()
                     training.stop()
-                    # gRPC's own grace would cancel calls that arrive meanwhile, and wait for health watches.
-                    with suppress(TimeoutError):
-                        await asyncio.wait_for(boundary.idle(), settings.grace_seconds)
-                    await server.stop(FLUSH_SECONDS)
+                    await asyncio.gather(_drain(server, boundary, settings.grace_seconds), http.aclose())
                     stopping.cancel()
                 await polling  # ends with the registry; if a fault ended it, that ends the server, too
     finally:
+        await http.aclose()
         await server.stop(None)
+
+
+async def _drain(server: grpc.aio.Server, boundary: CallBoundary, grace_seconds: float) -> None:
+    """Stop when what is in flight has been answered."""
+    # gRPC's own grace would cancel calls that arrive meanwhile, and wait for health watches.
+    with suppress(TimeoutError):
+        await asyncio.wait_for(boundary.idle(), grace_seconds)
+    await server.stop(FLUSH_SECONDS)
+
+
+def _serving_http(servicer: NluServicer, settings: ServerSettings) -> AbstractAsyncContextManager[str]:
+    return serving_http(
+        make_app(servicer.running, settings.http_token),
+        settings.http,
+        grace_seconds=settings.grace_seconds,
+        certificate=settings.tls_certificate,
+        key=settings.tls_key,
+        client_ca=settings.tls_client_ca,
+    )
 
 
 def _load(settings: ServerSettings) -> tuple[Backbone, Engine, Compute]:

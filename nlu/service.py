@@ -55,13 +55,13 @@ class NluServicer(nlu_pb2_grpc.NluServiceServicer):
             self._service.registry.close()
 
     async def Parse(self, request: nlu_pb2.ParseRequest, context: Context) -> nlu_pb2.ParseResponse:
-        service, deadline = self._running(), _deadline(context)
+        service, deadline = self.running(), _deadline(context)
         return await _parse(service, request, deadline, request_id=current_request_id())
 
     async def BatchParse(
         self, request: nlu_pb2.BatchParseRequest, context: Context
     ) -> nlu_pb2.BatchParseResponse:
-        service, deadline = self._running(), _deadline(context)
+        service, deadline = self.running(), _deadline(context)
         if len(request.requests) > MAX_BATCH:
             raise InputError(
                 f"{len(request.requests)} requests in one batch, at most {MAX_BATCH} are allowed: "
@@ -79,7 +79,7 @@ class NluServicer(nlu_pb2_grpc.NluServiceServicer):
     async def StreamParse(
         self, requests: AsyncIterator[nlu_pb2.StreamParseRequest], context: Context
     ) -> None:
-        service, deadline = self._running(), _deadline(context)
+        service, deadline = self.running(), _deadline(context)
         slots = asyncio.Semaphore(IN_FLIGHT)
         writing = asyncio.Lock()  # gRPC takes one message at a time
 
@@ -103,19 +103,24 @@ class NluServicer(nlu_pb2_grpc.NluServiceServicer):
     async def ListSkills(
         self, request: nlu_pb2.ListSkillsRequest, context: Context
     ) -> nlu_pb2.ListSkillsResponse:
-        service = self._running()
+        service = self.running()
         return write_snapshot(service.registry.snapshot, service.backbone.fingerprint)
 
     async def GetSkill(self, request: nlu_pb2.GetSkillRequest, context: Context) -> nlu_pb2.GetSkillResponse:
-        return write_version(await self._running().registry.find(read_ref(request.skill, field="skill")))
+        return write_version(await self.running().registry.find(read_ref(request.skill, field="skill")))
 
     async def WatchSkills(self, request: nlu_pb2.WatchSkillsRequest, context: Context) -> None:
-        service = self._running()
+        service = self.running()
         async for snapshot in service.registry.watch():
             skills = write_snapshot(snapshot, service.backbone.fingerprint)
             await context.write(nlu_pb2.WatchSkillsResponse(skills=skills))
 
-    def _running(self) -> Service:
+    def running(self) -> Service:
+        """Return what answers now.
+
+        Raises:
+            NotReadyError: before `start` and after `stop`.
+        """
         if self._service is None:
             raise NotReadyError("the server is loading its model: try again in a few seconds")
         if self._stopping:

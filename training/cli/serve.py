@@ -1,4 +1,4 @@
-"""`softspoken serve`: the gRPC server."""
+"""`softspoken serve`: the gRPC server, and Rasa's HTTP API beside it."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import sys
 from typing import Any
 
 import click
+from click.core import ParameterSource
 from rich.console import Console
 from rich.logging import RichHandler
 
@@ -16,12 +17,36 @@ from training.cli.options import FILE, backbone_options, catalog_option, engine_
 _PLAIN = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
 
+def _not_typed(context: click.Context, option: click.Parameter, value: str) -> str:
+    """Refuse a secret on the command line."""
+    if context.get_parameter_source(option.name or "") is ParameterSource.COMMANDLINE:
+        raise click.UsageError(
+            "every user of this machine can read --http-token on the command line: set "
+            "SOFTSPOKEN_SERVE_HTTP_TOKEN, or http_token under [serve] in softspoken.toml"
+        )
+    return value
+
+
 @click.command()
 @setting(
     "--address",
     default="127.0.0.1:50051",
     metavar="HOST:PORT",
     help="Port 0 takes a free one.",
+)
+@setting(
+    "--http",
+    default="",
+    show_default=False,
+    metavar="HOST:PORT",
+    help="Answer Rasa's NLU HTTP API there, too.",
+)
+@setting(
+    "--http-token",
+    default="",
+    show_default=False,
+    callback=_not_typed,
+    help="Asked of HTTP callers. As its variable or in softspoken.toml only.",
 )
 @setting("--tls-certificate", type=FILE, help="PEM file, with the chain.")
 @setting("--tls-key", type=FILE, help="PEM file.")
@@ -33,7 +58,7 @@ _PLAIN = "%(asctime)s %(levelname)s %(name)s: %(message)s"
     default=False,
     help="Answer TrainingService, too: whoever can connect may change skills.",
 )
-@setting("--poll-seconds", type=float, default=1.0, help="Between looks at the catalog.")
+@setting("--poll-seconds", type=float, default=0.5, help="Between looks at the catalog.")
 @setting("--grace-seconds", type=float, default=10.0, help="For requests in flight at a stop.")
 @setting("--queue-rows", type=int, default=1024, help="Rows that may wait; more are refused.")
 @setting("--batch-tokens", type=int, default=2048, help="Padded tokens of one batch.")

@@ -1,0 +1,84 @@
+"""An HTTP server inside the event loop of the gRPC server, which starts and stops it."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import socket
+import ssl
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+
+import uvicorn
+from starlette.types import ASGIApp
+
+from skills.errors import InputError
+
+
+class _Server(uvicorn.Server):
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave signals to the program, of which this server is a part."""
+        yield
+
+
+@asynccontextmanager
+async def serving_http(
+    app: ASGIApp,
+    address: str,
+    *,
+    grace_seconds: float,
+    certificate: Path | None = None,
+    key: Path | None = None,
+    client_ca: Path | None = None,
+) -> AsyncIterator[str]:
+    """Serve on HOST:PORT and yield the URL; on leaving, what is in flight has grace_seconds for its answer.
+
+    With a certificate and its key it is HTTPS; with a client CA, only for clients that it has certified.
+
+    Raises:
+        InputError: the address cannot be listened on.
+    """
+    listener = _listen(address)
+    config = uvicorn.Config(
+        app,
+        http="h11",
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        log_level="warning",
+        access_log=False,  # it has the query, and the query has the token
+        proxy_headers=False,
+        server_header=False,
+        timeout_graceful_shutdown=math.ceil(grace_seconds),
+        ssl_certfile=certificate,
+        ssl_keyfile=key,
+        ssl_ca_certs=None if client_ca is None else str(client_ca),
+        ssl_cert_reqs=ssl.CERT_NONE if client_ca is None else ssl.CERT_REQUIRED,
+    )
+    server = _Server(config)
+    serving = asyncio.create_task(server.serve([listener]))
+    try:
+        yield f"{'https' if certificate else 'http'}://{address.rpartition(':')[0]}:{listener.getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        await serving
+
+
+def _listen(address: str) -> socket.socket:
+    host, _, port = address.rpartition(":")
+    host = host.strip("[]")
+    ipv6 = ":" in host
+    try:
+        return socket.create_server(
+            (host, int(port)),
+            family=socket.AF_INET6 if ipv6 else socket.AF_INET,
+            dualstack_ipv6=ipv6 and socket.has_dualstack_ipv6(),  # as gRPC listens on [::]
+        )
+    except (OSError, ValueError, OverflowError) as error:
+        raise InputError(
+            f"cannot listen for HTTP on {address} ({error}): give HOST:PORT of this machine, with a port "
+            "that no other program has (0 takes a free one)",
+            field="http",
+        ) from error
