@@ -24,7 +24,7 @@ from benchmarks.server_process import running
 from benchmarks.setting import arguments, machine, show
 from nlu.backbone import Backbone
 from nlu.client import AsyncClient, ClientError, ParseRequest, ParseResult, UnknownSkillError
-from nlu.compute import choose
+from nlu.compute import Compute, choose
 from skills.formats import read_intents
 from skills.skill import LIVE, SkillDraft, SkillRef
 from storage.catalog import Catalog
@@ -106,12 +106,16 @@ def main() -> None:
     parser.add_argument("--callers", type=int, default=50)
     parser.add_argument("--promotions", type=int, default=50, help="with two servers")
     options = parser.parse_args()
-    rows = [*_measured(options, _under_load), *_measured(options, _converging, postgres=True)]
-    show("Hot reload", rows, where=machine(choose(threads=options.threads)), target=options.json)
+    compute = choose(threads=options.threads)
+    rows = [
+        *_measured(options, compute, _under_load),
+        *_measured(options, compute, _converging, postgres=True),
+    ]
+    show("Hot reload", rows, where=machine(compute), target=options.json)
 
 
 def _measured(
-    options: argparse.Namespace, measure: Callable[..., Any], *, postgres: bool = False
+    options: argparse.Namespace, compute: Compute, measure: Callable[..., Any], *, postgres: bool = False
 ) -> list[Row]:
     """Run a measurement on a catalog of its own, with another process to change it from."""
     train = read_intents(options.data / "banking77/train_10shot.jsonl").utterances
@@ -121,14 +125,16 @@ def _measured(
     ):
         url = make_database("reload")
         fill(url, Backbone.load(), train, 1 + len(STEADY))
-        found: list[Row] = asyncio.run(measure(options, url, elsewhere))
+        found: list[Row] = asyncio.run(measure(options, compute, url, elsewhere))
         return found
 
 
-async def _under_load(options: argparse.Namespace, url: str, elsewhere: Executor) -> list[Row]:
+async def _under_load(
+    options: argparse.Namespace, compute: Compute, url: str, elsewhere: Executor
+) -> list[Row]:
     test = read_intents(options.data / "banking77/test.jsonl").utterances
     texts = [row.text for row in test[:TEXTS]]
-    with running(url, options.threads) as server:
+    with running(url, compute) as server:
         async with AsyncClient(server.address, timeout=TIMEOUT) as client:
             pairs = list(itertools.product(STEADY, texts))
             load = Load({(name, text): await _parse(client, text, name) for name, text in pairs})
@@ -137,13 +143,19 @@ async def _under_load(options: argparse.Namespace, url: str, elsewhere: Executor
             warm = server.memory()
             await asyncio.wrap_future(elsewhere.submit(change, url, 0))  # the process takes a while to start
             changing = asyncio.wrap_future(elsewhere.submit(change, url, options.seconds))
-            await load.run(client, texts, options.callers, options.seconds)
+            await load.run(client, texts, options.callers, options.seconds / 2)
+            half = server.memory()
+            await load.run(client, texts, options.callers, options.seconds / 2)
             end = server.memory()
             changes = await changing
     return [
         *_answers(load, changes, options.seconds),
         _result("the same, before anything changed", calm.unlike, f"{len(calm.seconds)} calls"),
-        _result("memory at the end, less that before, MB", (end - warm) / 1e6, f"{end / 1e6:.0f} MB"),
+        _result(
+            "memory at the end, less that at half time, MB",
+            (end - half) / 1e6,
+            f"{end / 1e6:.0f} MB; half time less before the changes {(half - warm) / 1e6:.0f} MB",
+        ),
     ]
 
 
@@ -202,9 +214,11 @@ def _age(answer: Answered, changes: Sequence[Change]) -> float:
     )
 
 
-async def _converging(options: argparse.Namespace, url: str, elsewhere: Executor) -> list[Row]:
+async def _converging(
+    options: argparse.Namespace, compute: Compute, url: str, elsewhere: Executor
+) -> list[Row]:
     generator = np.random.default_rng(20)
-    with running(url, options.threads) as one, running(url, options.threads) as other:
+    with running(url, compute) as one, running(url, compute) as other:
         async with AsyncClient(one.address, timeout=TIMEOUT) as first:
             async with AsyncClient(other.address, timeout=TIMEOUT) as second:
                 seconds = []

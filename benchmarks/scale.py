@@ -35,7 +35,7 @@ from benchmarks.server_process import ServerProcess, running
 from benchmarks.setting import arguments, machine, show
 from nlu.backbone import Backbone
 from nlu.client import Client, ParseRequest
-from nlu.compute import choose
+from nlu.compute import Compute, choose
 from skills.formats import read_intents
 from skills.skill import LIVE, SkillDraft, SkillRef
 from storage.catalog import Catalog
@@ -57,15 +57,15 @@ def main() -> None:
     parser.add_argument("--calls", type=int, default=400, help="of each server")
     parser.add_argument("--publications", type=int, default=20, help="in each catalog")
     options = parser.parse_args()
+    compute = choose(threads=options.threads)
     texts = [row.text for row in read_intents(options.data / "banking77/test.jsonl").utterances]
     with databases(postgres=options.postgres) as make_database:
         empty = make_database("empty")
         urls = _filled(options, make_database)
-        rows = _measured(options, urls, texts)
+        rows = _measured(options, compute, urls, texts)
         for row, url in zip(rows, urls.values(), strict=True):
             row |= listing(url, empty) | polling(url)
     where = "PostgreSQL" if options.postgres else "SQLite"
-    compute = choose(threads=options.threads)
     show(f"Scale, {where}", rows, where=machine(compute), target=options.json)
 
 
@@ -79,12 +79,14 @@ def _filled(options: argparse.Namespace, make_database: Callable[[str], str]) ->
     return urls
 
 
-def _measured(options: argparse.Namespace, urls: Mapping[int, str], texts: Sequence[str]) -> list[Row]:
+def _measured(
+    options: argparse.Namespace, compute: Compute, urls: Mapping[int, str], texts: Sequence[str]
+) -> list[Row]:
     rows: dict[int, Row] = {skills: {"skills": skills} for skills in urls}
     with ExitStack() as stack:
         servers = {}
         for skills, url in urls.items():
-            servers[skills] = server = stack.enter_context(running(url, options.threads))
+            servers[skills] = server = stack.enter_context(running(url, compute))
             rows[skills] |= {"start, s": server.start_seconds, "start, CPU s": server.processor_seconds()}
         latencies = mixed_traffic(servers, texts, options.calls)
         memory = {skills: server.memory() for skills, server in servers.items()}
@@ -97,7 +99,7 @@ def _measured(options: argparse.Namespace, urls: Mapping[int, str], texts: Seque
         for skills, url in urls.items():
             rows[skills] |= publication(url, servers[skills], options.publications)
     for skills, url in urls.items():
-        rows[skills] |= first_use(url, skills, texts, options.threads)
+        rows[skills] |= first_use(url, skills, texts, compute)
     return list(rows.values())
 
 
@@ -171,11 +173,11 @@ def publish(url: str, draft: SkillDraft) -> float:
     return began
 
 
-def first_use(url: str, skills: int, texts: Sequence[str], threads: int) -> Row:
+def first_use(url: str, skills: int, texts: Sequence[str], compute: Compute) -> Row:
     """Ask skills of a server that has room for one; the last one asked is the one in memory."""
     if skills == 1:
         return {"first use p50, ms": "", "first use p99, ms": "", "again p50, ms": ""}
-    with running(url, threads, "--skill-memory", "0") as server, _client(server) as client:
+    with running(url, compute, "--skill-memory", "0") as server, _client(server) as client:
         pairs = zip(_each_but_the_last(skills), itertools.cycle(texts), strict=False)
         seconds = [
             [_answer_seconds(client, text, name) for _ in ("first", "again")]

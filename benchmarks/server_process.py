@@ -11,6 +11,8 @@ from dataclasses import dataclass
 
 import psutil  # type: ignore[import-untyped]
 
+from nlu.compute import Compute
+
 
 @dataclass(frozen=True)
 class ServerProcess:
@@ -31,14 +33,15 @@ class ServerProcess:
 
 
 @contextmanager
-def running(catalog: str, threads: int, *options: str) -> Iterator[ServerProcess]:
-    """Start `softspoken serve` and wait until it answers; it ends with the block.
+def running(catalog: str, compute: Compute, *options: str) -> Iterator[ServerProcess]:
+    """Start `softspoken serve` and wait until it answers; it ends with the block. All servers compute alike.
 
     Raises:
         RuntimeError: it stopped instead; why, it has written to standard error.
     """
     command = [sys.executable, "-m", "training.cli", "serve", "--address", "127.0.0.1:0"]
-    command += ["--catalog", catalog, "--threads", str(threads), "--log-level", "error", *options]
+    command += ["--threads", str(compute.threads), "--precision", compute.precision]
+    command += ["--catalog", catalog, "--log-level", "error", *options]
     began = time.monotonic()
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
         try:

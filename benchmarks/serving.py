@@ -185,7 +185,7 @@ def parse_latency(
             catalog.publish(draft, alias="live")
         catalog.close()
         with (
-            running(url, compute.threads) as server,
+            running(url, compute) as server,
             Client(server.address, timeout=60) as client,
         ):
             for text in texts[:50]:
