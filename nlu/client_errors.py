@@ -5,10 +5,12 @@ ClientError
 ├── UnknownSkillError       no such skill, version or alias
 ├── UnknownJobError         no such training job
 ├── SkillRefusedError       the version exists, but the server cannot serve it
-├── OverloadedError         the server's queue is full; `retry_after` says when to try again
+├── OverloadedError         the server's queue is full, or the API key has had its share; `retry_after` says
+│                           when to try again
 ├── DeadlineError           no answer in time
 ├── UnavailableError        no server there, or it is starting or stopping; retried before it is raised
-├── UnauthenticatedError    the API key is missing or wrong
+├── UnauthenticatedError    the API key is missing, wrong, expired or revoked
+├── PermissionDeniedError   the API key is not for this method or this skill
 └── ServerError             a fault of the server; its log has it under `request_id`
 """
 
@@ -69,7 +71,11 @@ class UnavailableError(ClientError):
 
 
 class UnauthenticatedError(ClientError):
-    """The API key is missing or wrong."""
+    """The API key is missing, wrong, expired or revoked."""
+
+
+class PermissionDeniedError(ClientError):
+    """The API key is not for this method or this skill."""
 
 
 class ServerError(ClientError):
@@ -84,6 +90,7 @@ _BY_CODE: dict[int, type[ClientError]] = {
     grpc.StatusCode.DEADLINE_EXCEEDED.value[0]: DeadlineError,
     grpc.StatusCode.UNAVAILABLE.value[0]: UnavailableError,
     grpc.StatusCode.UNAUTHENTICATED.value[0]: UnauthenticatedError,
+    grpc.StatusCode.PERMISSION_DENIED.value[0]: PermissionDeniedError,
     grpc.StatusCode.CANCELLED.value[0]: UnavailableError,  # by a server that is just ending
 }
 

@@ -8,14 +8,17 @@ import re
 import time
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, nullcontext
 from contextvars import ContextVar
 from typing import Any, TypeAlias
 
 import grpc
 
+from nlu.access import KeyRing
+from nlu.caller import ANYONE, Caller, current_caller, set_caller
 from nlu.status import Status
 from nlu.v1 import nlu_pb2
+from skills.errors import AccessError, RateLimitError, SoftspokenError
 
 REQUEST_ID_METADATA = "x-request-id"
 REQUEST_ID = re.compile(r"[!-~]{1,128}")  # what metadata and a log line can carry
@@ -48,10 +51,14 @@ async def item_of(answer: Awaitable[nlu_pb2.ParseResponse]) -> nlu_pb2.BatchPars
 
 
 class CallBoundary(grpc.aio.ServerInterceptor):
-    """Wraps the methods of our own services; health and reflection have their own manners."""
+    """Wraps the methods of our own services; health and reflection have their own manners.
 
-    def __init__(self, services: str = "/softspoken.") -> None:
+    With keys, only callers who have one that is for the method get in.
+    """
+
+    def __init__(self, services: str = "/softspoken.", *, keys: KeyRing | None = None) -> None:
         self._services = services  # the methods' common beginning
+        self._keys = keys
         self._calls = 0
         self._idle = asyncio.Event()
         self._idle.set()
@@ -67,22 +74,28 @@ class CallBoundary(grpc.aio.ServerInterceptor):
     ) -> Handler | None:
         """Return the method's handler inside the boundary."""
         handler = await continuation(handler_call_details)
-        method = handler_call_details.method
+        method, metadata = handler_call_details.method, handler_call_details.invocation_metadata
         if handler is None or not method.startswith(self._services):
             return handler
-        return self._bounded(handler, method)
+        try:
+            caller = ANYONE if self._keys is None else self._keys.admit(method, metadata)
+        except SoftspokenError as error:
+            handler, caller = _refusing(handler, error), ANYONE
+        return self._bounded(handler, method, caller)
 
-    def _bounded(self, handler: Any, method: str) -> Handler:
+    def _bounded(self, handler: Any, method: str, caller: Caller) -> Handler:
         """Wrap a handler whose method is a coroutine; streams write with `context.write`.
 
         (An asynchronous generator's clean-up would wait for the garbage collector after its caller left.)
         """
-        kind = f"{_stream(handler.request_streaming)}_{_stream(handler.response_streaming)}"
+        kind = _kind(handler)
         behaviour = getattr(handler, kind)
 
         async def answer(request: Any, context: Context) -> Any:
+            set_caller(caller)
+            held = nullcontext() if self._keys is None else self._keys.holding(caller)
             with self._counted():
-                async with _boundary(method, request, context):
+                async with _boundary(method, request, context), held:
                     return await behaviour(request, context)
 
         return _MAKERS[kind](answer, handler.request_deserializer, handler.response_serializer)
@@ -97,6 +110,19 @@ class CallBoundary(grpc.aio.ServerInterceptor):
             self._calls -= 1
             if not self._calls:
                 self._idle.set()
+
+
+def _kind(handler: Any) -> str:
+    return f"{_stream(handler.request_streaming)}_{_stream(handler.response_streaming)}"
+
+
+def _refusing(handler: Any, error: SoftspokenError) -> Handler:
+    """Return what refuses a call; the request is not even parsed."""
+
+    async def refuse(request: Any, context: Context) -> Any:
+        raise error
+
+    return _MAKERS[_kind(handler)](refuse, None, handler.response_serializer)
 
 
 def _stream(streaming: bool) -> str:
@@ -123,7 +149,9 @@ async def _boundary(method: str, request: Any, context: Context) -> AsyncIterato
         await context.abort(status.code, status.message, ((REQUEST_ID_METADATA, identity), *trailers))
     finally:
         name, elapsed = method.rpartition("/")[2], 1e3 * (time.perf_counter() - start)
-        logger.info("%s %s %.1f ms, request %s", name, outcome.name, elapsed, identity)
+        key = current_caller().name
+        holder = f", key {key}" if key else ""
+        logger.info("%s %s %.1f ms, request %s%s", name, outcome.name, elapsed, identity, holder)
 
 
 def _status_of(error: Exception) -> Status:
@@ -132,6 +160,8 @@ def _status_of(error: Exception) -> Status:
         logger.error("request %s failed", current_request_id(), exc_info=error)
     elif status.code is grpc.StatusCode.UNAVAILABLE:
         logger.warning("request %s was not answered: %s", current_request_id(), error)
+    elif isinstance(error, (AccessError, RateLimitError)):
+        logger.info("request %s was refused: %s", current_request_id(), error)
     return status
 
 

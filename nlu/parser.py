@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import TypeVar
 
 from nlu.backbone import Backbone
+from nlu.caller import ANYONE, Caller
 from nlu.loaded import LoadedSkill
 from nlu.reader import Reader, Reading
 from nlu.registry import Registry, Snapshot
@@ -38,10 +39,13 @@ class Parser:
         self._reader = reader
         self.trials = Trials(registry, reader)
 
-    async def parse(self, request: ParseRequest, *, deadline: float | None = None) -> ParseResult:
+    async def parse(
+        self, request: ParseRequest, *, deadline: float | None = None, caller: Caller = ANYONE
+    ) -> ParseResult:
         """Answer one request; `deadline` is in `time.monotonic()` seconds.
 
         Raises:
+            AccessError: the caller may not use an asked skill.
             UnknownSkillError, SkillRefusedError: an asked skill does not exist or cannot be served.
             InputError: a correction is asked for, but no grammar skill.
             OverloadedError: the queue is full.
@@ -49,7 +53,9 @@ class Parser:
         """
         if not request.request_id:
             request = replace(request, request_id=uuid.uuid4().hex)
-        snapshot = self._registry.snapshot
+        for ref in request.skills:
+            caller.check_skill(ref.name)
+        snapshot = caller.view(self._registry.snapshot)
         skills = await self._skills(request, snapshot)
         if request.correct_grammar and not any(skill.grammar for skill in skills):
             raise InputError(

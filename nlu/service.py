@@ -10,9 +10,11 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 
 from nlu.backbone import Backbone
+from nlu.caller import current_caller
 from nlu.interceptors import Context, current_request_id, item_of
 from nlu.parser import Parser
 from nlu.registry import Registry
+from nlu.trial import routed_version
 from nlu.v1 import nlu_pb2, nlu_pb2_grpc
 from nlu.wire import read_ref, read_request, write_result, write_snapshot, write_version
 from skills.errors import InputError, NotReadyError
@@ -68,6 +70,7 @@ class NluServicer(nlu_pb2_grpc.NluServiceServicer):
                 "send several batches, or use StreamParse",
                 field="requests",
             )
+        current_caller().owe(max(len(request.requests) - 1, 0))
         slots = asyncio.Semaphore(IN_FLIGHT)
 
         async def answer(message: nlu_pb2.ParseRequest) -> nlu_pb2.BatchParseItem:
@@ -94,6 +97,7 @@ class NluServicer(nlu_pb2_grpc.NluServiceServicer):
         async with asyncio.TaskGroup() as answers, self._until_stopping() as reading:
             index = 0
             async for message in requests:
+                await current_caller().pace()
                 await slots.acquire()
                 answers.create_task(answer(index, message.request))
                 index += 1
@@ -104,15 +108,20 @@ class NluServicer(nlu_pb2_grpc.NluServiceServicer):
         self, request: nlu_pb2.ListSkillsRequest, context: Context
     ) -> nlu_pb2.ListSkillsResponse:
         service = self.running()
-        return write_snapshot(service.registry.snapshot, service.backbone.fingerprint)
+        snapshot = current_caller().view(service.registry.snapshot)
+        return write_snapshot(snapshot, service.backbone.fingerprint)
 
     async def GetSkill(self, request: nlu_pb2.GetSkillRequest, context: Context) -> nlu_pb2.GetSkillResponse:
-        return write_version(await self.running().registry.find(read_ref(request.skill, field="skill")))
+        registry, caller = self.running().registry, current_caller()
+        ref = read_ref(request.skill, field="skill")
+        caller.check_skill(ref.name)
+        served = routed_version(ref, "", caller.view(registry.snapshot))
+        return write_version(served or await registry.find(ref))
 
     async def WatchSkills(self, request: nlu_pb2.WatchSkillsRequest, context: Context) -> None:
         service = self.running()
         async for snapshot in service.registry.watch():
-            skills = write_snapshot(snapshot, service.backbone.fingerprint)
+            skills = write_snapshot(current_caller().view(snapshot), service.backbone.fingerprint)
             await context.write(nlu_pb2.WatchSkillsResponse(skills=skills))
 
     def running(self) -> Service:
@@ -143,7 +152,7 @@ async def _parse(
     service: Service, message: nlu_pb2.ParseRequest, deadline: float | None, *, request_id: str = ""
 ) -> nlu_pb2.ParseResponse:
     request = read_request(message, request_id=request_id)
-    return write_result(await service.parser.parse(request, deadline=deadline))
+    return write_result(await service.parser.parse(request, deadline=deadline, caller=current_caller()))
 
 
 def _deadline(context: Context) -> float | None:

@@ -8,9 +8,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TypeAlias
 from urllib.parse import unquote
 
+from nlu.caller import current_caller
 from nlu.interceptors import Context
 from nlu.training_upload import Upload
 from nlu.training_wire import (
@@ -21,6 +23,7 @@ from nlu.training_wire import (
 )
 from nlu.v1 import training_pb2, training_pb2_grpc
 from nlu.wire import write_version_ref
+from skills.api_key import Scope
 from skills.errors import InputError, NotReadyError, OverloadedError
 from skills.formats.source import MAX_BYTES
 from skills.job import Job, JobRequest
@@ -86,24 +89,25 @@ class TrainingServicer(training_pb2_grpc.TrainingServiceServicer):
     async def GetJob(
         self, request: training_pb2.GetJobRequest, context: Context
     ) -> training_pb2.GetJobResponse:
-        job = await asyncio.to_thread(self._running().catalog.jobs.get, request.job_id)
+        job = await self._job(request.job_id)
         return training_pb2.GetJobResponse(job=write_job(job))
 
     async def ListJobs(
         self, request: training_pb2.ListJobsRequest, context: Context
     ) -> training_pb2.ListJobsResponse:
-        jobs = await asyncio.to_thread(
-            self._running().catalog.jobs.list,
-            skill=request.skill or None,
-            states=read_states(request.states),
-            limit=read_limit(request.limit),
-        )
-        return training_pb2.ListJobsResponse(jobs=map(write_job, jobs))
+        if request.skill:
+            current_caller().check_skill(request.skill)
+        skills: list[str | None] = [request.skill] if request.skill else [*sorted(current_caller().skills)]
+        states, limit = read_states(request.states), read_limit(request.limit)
+        find = partial(self._running().catalog.jobs.list, states=states, limit=limit)
+        found = [job for skill in skills or [None] for job in await asyncio.to_thread(find, skill=skill)]
+        newest = sorted(found, key=lambda job: -job.id)[:limit]
+        return training_pb2.ListJobsResponse(jobs=map(write_job, newest))
 
     async def WatchJob(self, request: training_pb2.WatchJobRequest, context: Context) -> None:
         before: Job | None = None
         while True:
-            job = await asyncio.to_thread(self._running().catalog.jobs.get, request.job_id)
+            job = await self._job(request.job_id)
             if job != before:
                 await context.write(training_pb2.WatchJobResponse(job=write_job(job)))
             if job.state.is_final:
@@ -114,6 +118,7 @@ class TrainingServicer(training_pb2_grpc.TrainingServiceServicer):
     async def CancelJob(
         self, request: training_pb2.CancelJobRequest, context: Context
     ) -> training_pb2.CancelJobResponse:
+        await self._job(request.job_id)
         job = await asyncio.to_thread(
             self._running().catalog.jobs.cancel, request.job_id, by=_caller(context)
         )
@@ -122,6 +127,7 @@ class TrainingServicer(training_pb2_grpc.TrainingServiceServicer):
     async def RetryJob(
         self, request: training_pb2.RetryJobRequest, context: Context
     ) -> training_pb2.RetryJobResponse:
+        _check_request((await self._job(request.job_id)).request)
         job = await asyncio.to_thread(self._running().catalog.jobs.retry, request.job_id, by=_caller(context))
         return training_pb2.RetryJobResponse(job=write_job(job))
 
@@ -129,6 +135,7 @@ class TrainingServicer(training_pb2_grpc.TrainingServiceServicer):
         self, request: training_pb2.PromoteVersionRequest, context: Context
     ) -> training_pb2.PromoteVersionResponse:
         ref, alias = read_version_to_promote(request.skill), request.alias or LIVE
+        current_caller().check_skill(ref.name)
         promote = self._running().catalog.promote
         version = await asyncio.to_thread(promote, ref, alias, by=_caller(context))
         return training_pb2.PromoteVersionResponse(skill=write_version_ref(version))
@@ -136,6 +143,7 @@ class TrainingServicer(training_pb2_grpc.TrainingServiceServicer):
     async def RollbackSkill(
         self, request: training_pb2.RollbackSkillRequest, context: Context
     ) -> training_pb2.RollbackSkillResponse:
+        current_caller().check_skill(request.name)
         rollback, alias = self._running().catalog.rollback, request.alias or LIVE
         version = await asyncio.to_thread(rollback, request.name, alias, by=_caller(context))
         return training_pb2.RollbackSkillResponse(skill=write_version_ref(version))
@@ -143,6 +151,7 @@ class TrainingServicer(training_pb2_grpc.TrainingServiceServicer):
     async def DeleteSkill(
         self, request: training_pb2.DeleteSkillRequest, context: Context
     ) -> training_pb2.DeleteSkillResponse:
+        current_caller().check_skill(request.name)
         await asyncio.to_thread(self._running().catalog.delete, request.name, by=_caller(context))
         return training_pb2.DeleteSkillResponse()
 
@@ -153,6 +162,12 @@ class TrainingServicer(training_pb2_grpc.TrainingServiceServicer):
             raise NotReadyError("the server is stopping: ask another one, or try again")
         return self._training
 
+    async def _job(self, job_id: int) -> Job:
+        """Return a job, if the caller may use its skill."""
+        job = await asyncio.to_thread(self._running().catalog.jobs.get, job_id)
+        current_caller().check_skill(job.request.skill)
+        return job
+
     async def _read(self, requests: AsyncIterator[training_pb2.SubmitTrainingRequest]) -> Upload:
         """Read an upload to its end, or until the server stops."""
         try:
@@ -160,6 +175,7 @@ class TrainingServicer(training_pb2_grpc.TrainingServiceServicer):
                 self._reading.add(reading)
                 parts = aiter(requests)
                 upload = Upload(await anext(parts, training_pb2.SubmitTrainingRequest()))
+                _check_request(upload.request)
                 async for part in parts:
                     await asyncio.to_thread(upload.add, part)
                 return upload
@@ -188,7 +204,23 @@ def _submit(training: Training, upload: Upload, by: str) -> Job:
             f"the examples are {len(rows):,} bytes as stored, at most {MAX_BYTES:,} are allowed: send a part",
             field="batch",
         )
-    return training.catalog.jobs.submit(request, rows, priority=whole.priority, key=whole.key, by=by)
+    job = training.catalog.jobs.submit(request, rows, priority=whole.priority, key=whole.key, by=by)
+    current_caller().check_skill(job.request.skill)  # the idempotency key may be that of another caller's job
+    return job
+
+
+def _check_request(request: JobRequest) -> None:
+    """Check that the caller may have this trained.
+
+    Raises:
+        AccessError: a skill in it is not the caller's, or the version would get an alias without ADMIN.
+    """
+    caller = current_caller()
+    caller.check_skill(request.skill)
+    if request.grown_from:
+        caller.check_skill(SkillRef.parse(request.grown_from).name)
+    if request.alias is not None:
+        caller.check_scope(Scope.ADMIN, f"a training whose version becomes {request.alias!r}")
 
 
 def _fitted(catalog: Catalog, request: JobRequest, data: TrainingData) -> tuple[JobRequest, TrainingData]:
@@ -214,5 +246,6 @@ def _fitted(catalog: Catalog, request: JobRequest, data: TrainingData) -> tuple[
 
 
 def _caller(context: Context) -> str:
-    """Return who calls: the address, as long as callers have no names."""
-    return f"grpc:{unquote(context.peer())}"
+    """Return who calls: the name of the API key, or else the address."""
+    name = current_caller().name
+    return f"key:{name}" if name else f"grpc:{unquote(context.peer())}"

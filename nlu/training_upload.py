@@ -44,7 +44,7 @@ class Upload:
     def __init__(self, first: training_pb2.SubmitTrainingRequest) -> None:
         if first.WhichOneof("part") != "start":
             raise InputError("an upload begins with its start: send it first", field="start")
-        self._request = read_spec(first.start.spec)
+        self.request = read_spec(first.start.spec)
         self._priority, self._key = first.start.priority, first.start.idempotency_key
         check_order(self._priority, self._key)
         self._rows: dict[str, list[Row]] = {split: [] for split in _SPLITS.values()}
@@ -79,8 +79,8 @@ class Upload:
             raise InputError("the upload broke off before its end: send it again", field="end")
         if not self._rows["train"]:
             raise InputError("there are no examples to train on: send some", field="batch")
-        data = TrainingData(self._request.kind, tuple(self._rows["train"]), tuple(self._rows["dev"]) or None)
-        return Submission(self._request, data, self._priority, self._key)
+        data = TrainingData(self.request.kind, tuple(self._rows["train"]), tuple(self._rows["dev"]) or None)
+        return Submission(self.request, data, self._priority, self._key)
 
     def _add_rows(self, batch: training_pb2.ExampleBatch) -> None:
         if batch.split not in _SPLITS:
@@ -91,7 +91,7 @@ class Upload:
         split = _SPLITS[batch.split]
         rows = self._rows[split]
         for example in batch.examples:
-            rows.append(read_example(self._request.kind, Place(split, len(rows) + 1), example))
+            rows.append(read_example(self.request.kind, Place(split, len(rows) + 1), example))
 
     def _end(self, end: training_pb2.TrainingEnd) -> None:
         if end.examples != self._number:
