@@ -11,7 +11,7 @@ there; the others are not, for they may have had their effect.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from nlu.client_connection import Tls
@@ -27,7 +27,17 @@ from nlu.client_errors import (
 from nlu.client_thread import ThreadClient
 from nlu.client_types import SkillKind, SkillVersion
 from nlu.client_wire import read_version, write_ref
-from nlu.training_client_types import Example, ExampleSlot, Gates, Job, JobProgress, JobState, TrainingSpec
+from nlu.training_client_types import (
+    Example,
+    ExampleSlot,
+    Gates,
+    Job,
+    JobProgress,
+    JobState,
+    PhraseKind,
+    PhraseList,
+    TrainingSpec,
+)
 from nlu.training_client_wire import UploadMessages, read_job, read_jobs, write_list, write_start
 from nlu.v1 import training_pb2, training_pb2_grpc
 
@@ -42,6 +52,8 @@ __all__ = [
     "JobProgress",
     "JobState",
     "OverloadedError",
+    "PhraseKind",
+    "PhraseList",
     "SkillKind",
     "SkillVersion",
     "Tls",
@@ -75,20 +87,25 @@ class TrainingClient(ThreadClient):
         examples: Iterable[Example],
         *,
         dev: Iterable[Example] = (),
+        phrases: Iterable[PhraseList] = (),
+        slot_kinds: Mapping[str, str] | None = None,
         priority: int = 0,
         idempotency_key: str = "",
         timeout: float = SUBMIT_TIMEOUT,
     ) -> Job:
         """Queue a training of `examples`, held-out ones in `dev`; without, a share of them is held out.
 
-        Of waiting jobs, one of the highest priority goes first. Submissions with the same key, of at most 64
+        phrases and slot_kinds ("date", "number", …; "text" if not said) tell what values of slots are. Of
+        waiting jobs, one of the highest priority goes first. Submissions with the same key, of at most 64
         characters, are one job: after an UnavailableError, send it again with the same key.
 
         Raises:
             Exception: what iterating over the examples raises; nothing is queued then.
         """
-        start = write_start(spec, priority=priority, idempotency_key=idempotency_key)
-        messages = UploadMessages(start, examples, dev)
+        start = write_start(
+            spec, slot_kinds=slot_kinds or {}, priority=priority, idempotency_key=idempotency_key
+        )
+        messages = UploadMessages(start, examples, dev, phrases)
         try:
             return self._call(self._stub.SubmitTraining, iter(messages), read_job, timeout)
         except ClientError:

@@ -55,6 +55,26 @@ class Example:
     corrections: tuple[str, ...] = ()
 
 
+class PhraseKind(str, Enum):
+    """What a list of phrases is for."""
+
+    SYNONYM = "synonym"  # ways to say the value that the list is named after
+    LOOKUP = "lookup"  # values of the slot of its name
+    REGEX = "regex"  # regular expressions of the values of the slot of its name
+
+    def __str__(self) -> str:
+        return str(self.value)
+
+
+@dataclass(frozen=True)
+class PhraseList:
+    """Phrases that stand beside the examples of a skill with slots."""
+
+    kind: PhraseKind
+    name: str
+    phrases: tuple[str, ...]
+
+
 @dataclass(frozen=True)
 class Gates:
     """What a version must be before the alias names it.

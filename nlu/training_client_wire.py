@@ -2,24 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timezone
 from typing import Any
 
 from nlu.client_errors import InvalidRequestError
 from nlu.client_types import SkillKind
 from nlu.client_wire import KINDS, read_kind, write_ref
-from nlu.training_client_types import Example, Gates, Job, JobProgress, JobState, TrainingSpec
+from nlu.training_client_types import (
+    Example,
+    Gates,
+    Job,
+    JobProgress,
+    JobState,
+    PhraseKind,
+    PhraseList,
+    TrainingSpec,
+)
 from nlu.v1 import nlu_pb2, training_pb2
 
 BATCH_BYTES = 256 << 10  # of a message, and one example: well below the 4 MB that a message may have
-
+PHRASES = 256  # of a message: each is as long as a text at most
 _STATES = {
     training_pb2.JOB_STATE_QUEUED: JobState.QUEUED,
     training_pb2.JOB_STATE_RUNNING: JobState.RUNNING,
     training_pb2.JOB_STATE_SUCCEEDED: JobState.SUCCEEDED,
     training_pb2.JOB_STATE_FAILED: JobState.FAILED,
     training_pb2.JOB_STATE_CANCELLED: JobState.CANCELLED,
+}
+
+_PHRASE_KINDS = {
+    PhraseKind.SYNONYM: training_pb2.PHRASE_KIND_SYNONYM,
+    PhraseKind.LOOKUP: training_pb2.PHRASE_KIND_LOOKUP,
+    PhraseKind.REGEX: training_pb2.PHRASE_KIND_REGEX,
 }
 
 
@@ -30,10 +45,14 @@ class UploadMessages:
     """
 
     def __init__(
-        self, start: training_pb2.TrainingStart, train: Iterable[Example], dev: Iterable[Example]
+        self,
+        start: training_pb2.TrainingStart,
+        train: Iterable[Example],
+        dev: Iterable[Example],
+        phrases: Iterable[PhraseList] = (),
     ) -> None:
         self.error: Exception | None = None
-        self._messages = _upload(start, train, dev)
+        self._messages = _upload(start, train, dev, phrases)
 
     def __iter__(self) -> Iterator[training_pb2.SubmitTrainingRequest]:
         try:
@@ -43,7 +62,9 @@ class UploadMessages:
             raise
 
 
-def write_start(spec: TrainingSpec, *, priority: int, idempotency_key: str) -> training_pb2.TrainingStart:
+def write_start(
+    spec: TrainingSpec, *, slot_kinds: Mapping[str, str], priority: int, idempotency_key: str
+) -> training_pb2.TrainingStart:
     """Return the message that begins an upload.
 
     Raises:
@@ -66,6 +87,7 @@ def write_start(spec: TrainingSpec, *, priority: int, idempotency_key: str) -> t
             ),
             priority=priority,
             idempotency_key=idempotency_key,
+            slot_kinds=slot_kinds,
         )
     except (KeyError, TypeError, ValueError) as error:
         raise InvalidRequestError(f"the training cannot be sent: {error}") from error
@@ -114,9 +136,15 @@ def read_jobs(message: training_pb2.ListJobsResponse) -> list[Job]:
 
 
 def _upload(
-    start: training_pb2.TrainingStart, train: Iterable[Example], dev: Iterable[Example]
+    start: training_pb2.TrainingStart,
+    train: Iterable[Example],
+    dev: Iterable[Example],
+    phrases: Iterable[PhraseList],
 ) -> Iterator[training_pb2.SubmitTrainingRequest]:
     yield training_pb2.SubmitTrainingRequest(start=start)
+    for each in phrases:
+        for part in _phrase_parts(each):
+            yield training_pb2.SubmitTrainingRequest(phrases=part)
     sent = 0
     for split, examples in (
         (training_pb2.EXAMPLE_SPLIT_TRAIN, train),
@@ -165,6 +193,18 @@ def _example(example: Example, number: int) -> training_pb2.Example:
         )
     except (TypeError, ValueError) as error:
         raise InvalidRequestError(f"example {number} cannot be sent: {error}", field="examples") from error
+
+
+def _phrase_parts(phrases: PhraseList) -> Iterator[training_pb2.PhraseList]:
+    try:
+        kind = _PHRASE_KINDS[PhraseKind(phrases.kind)]
+        for start in range(0, len(phrases.phrases), PHRASES):
+            part = phrases.phrases[start : start + PHRASES]
+            yield training_pb2.PhraseList(kind=kind, name=phrases.name, phrases=part)
+    except (KeyError, TypeError, ValueError) as error:
+        raise InvalidRequestError(
+            f"the phrases of {phrases.name!r} cannot be sent: {error}", field="phrases"
+        ) from error
 
 
 def _spec(message: training_pb2.TrainingSpec) -> TrainingSpec:

@@ -15,7 +15,8 @@ from nlu.wire import KINDS, check_name_at, read_ref
 from skills.errors import InputError
 from skills.formats.corrections import correction_row
 from skills.formats.jsonl import intent_row
-from skills.formats.row import Place
+from skills.formats.phrases import PhraseKind, PhraseList
+from skills.formats.row import Place, check_label, check_text
 from skills.formats.slots_jsonl import slot_row
 from skills.gates import Gates
 from skills.job import Job, JobProgress, JobRequest, JobState
@@ -27,6 +28,11 @@ MAX_SETTINGS = 64  # of a training, and metrics of its gates
 MAX_JOBS = 1_000  # of one list
 JOBS = 100  # of one list that does not say
 
+_PHRASE_KINDS = {
+    training_pb2.PHRASE_KIND_SYNONYM: PhraseKind.SYNONYM,
+    training_pb2.PHRASE_KIND_LOOKUP: PhraseKind.LOOKUP,
+    training_pb2.PHRASE_KIND_REGEX: PhraseKind.REGEX,
+}
 _STATES = {
     JobState.QUEUED: training_pb2.JOB_STATE_QUEUED,
     JobState.RUNNING: training_pb2.JOB_STATE_RUNNING,
@@ -76,6 +82,21 @@ def read_example(kind: SkillKind, place: Place, message: training_pb2.Example) -
             "expected_slots": list(message.expected_slots),
         },
     )
+
+
+def read_phrases(message: training_pb2.PhraseList) -> PhraseList:
+    """Return phrases, or a part of them.
+
+    Raises:
+        InputError: the kind is not known, or the name or a phrase is out of bounds.
+    """
+    if message.kind not in _PHRASE_KINDS:
+        names = ", ".join(training_pb2.PhraseKind.keys()[1:])
+        raise InputError(f"kind {message.kind} is not known: use {names}", field="phrases.kind")
+    place = Place("phrases", 1)
+    name = check_label(place, message.name, "phrases.name")
+    phrases = tuple(check_text(place, each, "phrases.phrases") for each in message.phrases)
+    return PhraseList(_PHRASE_KINDS[message.kind], name, phrases)
 
 
 def read_states(numbers: Sequence[training_pb2.JobState]) -> list[JobState]:

@@ -15,6 +15,13 @@ class ExampleSplit(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     EXAMPLE_SPLIT_TRAIN: _ClassVar[ExampleSplit]
     EXAMPLE_SPLIT_DEV: _ClassVar[ExampleSplit]
 
+class PhraseKind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    PHRASE_KIND_UNSPECIFIED: _ClassVar[PhraseKind]
+    PHRASE_KIND_SYNONYM: _ClassVar[PhraseKind]
+    PHRASE_KIND_LOOKUP: _ClassVar[PhraseKind]
+    PHRASE_KIND_REGEX: _ClassVar[PhraseKind]
+
 class JobState(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
     JOB_STATE_UNSPECIFIED: _ClassVar[JobState]
@@ -26,6 +33,10 @@ class JobState(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
 EXAMPLE_SPLIT_UNSPECIFIED: ExampleSplit
 EXAMPLE_SPLIT_TRAIN: ExampleSplit
 EXAMPLE_SPLIT_DEV: ExampleSplit
+PHRASE_KIND_UNSPECIFIED: PhraseKind
+PHRASE_KIND_SYNONYM: PhraseKind
+PHRASE_KIND_LOOKUP: PhraseKind
+PHRASE_KIND_REGEX: PhraseKind
 JOB_STATE_UNSPECIFIED: JobState
 JOB_STATE_QUEUED: JobState
 JOB_STATE_RUNNING: JobState
@@ -105,15 +116,34 @@ class Example(_message.Message):
     corrections: _containers.RepeatedScalarFieldContainer[str]
     def __init__(self, text: _Optional[str] = ..., intent: _Optional[str] = ..., slots: _Optional[_Iterable[_Union[ExampleSlot, _Mapping]]] = ..., expected_slots: _Optional[_Iterable[str]] = ..., corrections: _Optional[_Iterable[str]] = ...) -> None: ...
 
+class PhraseList(_message.Message):
+    __slots__ = ("kind", "name", "phrases")
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    PHRASES_FIELD_NUMBER: _ClassVar[int]
+    kind: PhraseKind
+    name: str
+    phrases: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, kind: _Optional[_Union[PhraseKind, str]] = ..., name: _Optional[str] = ..., phrases: _Optional[_Iterable[str]] = ...) -> None: ...
+
 class TrainingStart(_message.Message):
-    __slots__ = ("spec", "priority", "idempotency_key")
+    __slots__ = ("spec", "priority", "idempotency_key", "slot_kinds")
+    class SlotKindsEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
     SPEC_FIELD_NUMBER: _ClassVar[int]
     PRIORITY_FIELD_NUMBER: _ClassVar[int]
     IDEMPOTENCY_KEY_FIELD_NUMBER: _ClassVar[int]
+    SLOT_KINDS_FIELD_NUMBER: _ClassVar[int]
     spec: TrainingSpec
     priority: int
     idempotency_key: str
-    def __init__(self, spec: _Optional[_Union[TrainingSpec, _Mapping]] = ..., priority: _Optional[int] = ..., idempotency_key: _Optional[str] = ...) -> None: ...
+    slot_kinds: _containers.ScalarMap[str, str]
+    def __init__(self, spec: _Optional[_Union[TrainingSpec, _Mapping]] = ..., priority: _Optional[int] = ..., idempotency_key: _Optional[str] = ..., slot_kinds: _Optional[_Mapping[str, str]] = ...) -> None: ...
 
 class ExampleBatch(_message.Message):
     __slots__ = ("split", "examples")
@@ -130,14 +160,16 @@ class TrainingEnd(_message.Message):
     def __init__(self, examples: _Optional[int] = ...) -> None: ...
 
 class SubmitTrainingRequest(_message.Message):
-    __slots__ = ("start", "batch", "end")
+    __slots__ = ("start", "batch", "end", "phrases")
     START_FIELD_NUMBER: _ClassVar[int]
     BATCH_FIELD_NUMBER: _ClassVar[int]
     END_FIELD_NUMBER: _ClassVar[int]
+    PHRASES_FIELD_NUMBER: _ClassVar[int]
     start: TrainingStart
     batch: ExampleBatch
     end: TrainingEnd
-    def __init__(self, start: _Optional[_Union[TrainingStart, _Mapping]] = ..., batch: _Optional[_Union[ExampleBatch, _Mapping]] = ..., end: _Optional[_Union[TrainingEnd, _Mapping]] = ...) -> None: ...
+    phrases: PhraseList
+    def __init__(self, start: _Optional[_Union[TrainingStart, _Mapping]] = ..., batch: _Optional[_Union[ExampleBatch, _Mapping]] = ..., end: _Optional[_Union[TrainingEnd, _Mapping]] = ..., phrases: _Optional[_Union[PhraseList, _Mapping]] = ...) -> None: ...
 
 class SubmitTrainingResponse(_message.Message):
     __slots__ = ("job",)

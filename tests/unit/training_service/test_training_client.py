@@ -45,7 +45,7 @@ def test_what_a_newer_server_says_is_unspecified() -> None:
 
 
 def test_messages_are_well_below_the_limit_and_the_end_counts_all_examples(spec: TrainingSpec) -> None:
-    start = write_start(spec, priority=0, idempotency_key="")
+    start = write_start(spec, slot_kinds={}, priority=0, idempotency_key="")
     largest = Example("x" * 2000, corrections=("y" * 2000,) * 100)
     first, *batches, end = UploadMessages(start, [largest] * 5, [Example("z")] * 2)
     assert first.start == start

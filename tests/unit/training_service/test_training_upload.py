@@ -23,15 +23,20 @@ from nlu.training_client import (
     InvalidRequestError,
     JobState,
     OverloadedError,
+    PhraseKind,
+    PhraseList,
     SkillKind,
     TrainingSpec,
     UnavailableError,
     UnknownSkillError,
 )
-from nlu.training_client_wire import BATCH_BYTES
+from nlu.training_client_wire import BATCH_BYTES, PHRASES
 from nlu.v1 import nlu_pb2, training_pb2
 from skills.correction import CorrectedSentence
+from skills.formats import PhraseKind as Phrases
+from skills.formats import PhraseList as Listed
 from skills.job import JobRequest
+from skills.resolution import SlotType, ValueKind
 from skills.skill import SkillDraft
 from skills.skill import SkillKind as Kind
 from skills.training_data import TrainingData
@@ -81,6 +86,53 @@ def test_rows_of_every_kind_are_stored_as_they_were_sent(
     job = server.client.submit(replace(spec, kind=kind), iter(examples))
     stored = server.catalog.jobs.data(server.catalog.jobs.get(job.id))
     assert stored == TrainingData(Kind(kind.value), tuple(rows)).to_bytes()
+
+
+def test_what_is_said_of_the_values_of_slots_is_stored_beside_the_rows(
+    server: Any, spec: TrainingSpec
+) -> None:
+    cities = tuple(f"city {number}" for number in range(2 * PHRASES + 1))
+    phrases = [
+        PhraseList(PhraseKind.LOOKUP, "city", cities),
+        PhraseList(PhraseKind.SYNONYM, "OSL", ("Oslo", "Christiania")),
+        PhraseList(PhraseKind.REGEX, "city", ("[A-Z]{3}",)),
+    ]
+    job = server.client.submit(
+        replace(spec, kind=SkillKind.SLOTS), SLOT_ROWS, phrases=phrases, slot_kinds={"city": "text"}
+    )
+    data = TrainingData.from_bytes(server.catalog.jobs.data(server.catalog.jobs.get(job.id)))
+    assert data.phrases == tuple(Listed(Phrases(each.kind), each.name, each.phrases) for each in phrases)
+    assert data.slot_types == {"city": SlotType(ValueKind.TEXT)}
+
+
+def test_an_intent_skill_has_no_use_for_phrases(
+    server: Any, spec: TrainingSpec, examples: list[Example]
+) -> None:
+    phrases = [PhraseList(PhraseKind.LOOKUP, "city", ("Oslo",))]
+    job = server.client.submit(spec, examples, phrases=phrases, slot_kinds={"city": "date"})
+    assert server.catalog.jobs.data(server.catalog.jobs.get(job.id)) == (
+        server.catalog.jobs.data(server.catalog.jobs.get(server.client.submit(spec, examples).id))
+    )
+
+
+@pytest.mark.parametrize(
+    ("more", "field"),
+    [
+        ({"phrases": [PhraseList("lookups", "city", ("Oslo",))]}, "phrases"),  # type: ignore[arg-type]
+        ({"phrases": [PhraseList(PhraseKind.LOOKUP, " ", ("Oslo",))]}, "phrases.name"),
+        ({"phrases": [PhraseList(PhraseKind.LOOKUP, "city", ("Oslo", ""))]}, "phrases.phrases"),
+        ({"phrases": [PhraseList(PhraseKind.REGEX, "city", ("(",))]}, "patterns"),
+        ({"slot_kinds": {"city": "dates"}}, "slot_types"),
+        ({"slot_kinds": {"town": "date"}}, "slot_types"),
+    ],
+)
+def test_wrong_phrases_and_kinds_are_refused(
+    server: Any, spec: TrainingSpec, more: dict[str, Any], field: str
+) -> None:
+    with pytest.raises(InvalidRequestError) as raised:
+        server.client.submit(replace(spec, kind=SkillKind.SLOTS), SLOT_ROWS, **more)
+    assert raised.value.field == field
+    assert server.catalog.jobs.list() == []
 
 
 def test_a_skill_that_grows_keeps_its_rows_and_learns_what_it_was_told(
