@@ -21,6 +21,7 @@ USE_SECONDS = 60.0  # between writes of when keys were last used
 
 _SCHEME = "bearer "
 _NLU = nlu_pb2.DESCRIPTOR.services_by_name["NluService"].full_name
+PARSE_METHOD = f"/{_NLU}/Parse"
 _TRAINING = training_pb2.DESCRIPTOR.services_by_name["TrainingService"].full_name
 _TRAIN = ("SubmitTraining", "GetJob", "ListJobs", "WatchJob", "CancelJob", "RetryJob")
 

@@ -16,19 +16,16 @@ class TokenBucket:
         self._tokens = self._size
         self._filled = clock()
 
-    def take(self, tokens: int = 1) -> float:
-        """Take tokens if there is one, and return 0; else return after how many seconds there will be one.
-
-        The bucket may go into debt: a batch is let in whole, however large, and what comes next waits longer.
-        """
+    def take(self) -> float:
+        """Take a token if there is one, and return 0; else return in how many seconds there will be one."""
         now = self._clock()
         self._tokens = min(self._size, self._tokens + self._rate * (now - self._filled))
         self._filled = now
         if self._tokens < 1.0:
             return (1.0 - self._tokens) / self._rate
-        self._tokens -= tokens
+        self._tokens -= 1.0
         return 0.0
 
     def owe(self, tokens: int) -> None:
-        """Take tokens that may not be there yet."""
+        """Take tokens that may not be there yet: a batch goes whole, and what comes after it waits longer."""
         self._tokens -= tokens

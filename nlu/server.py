@@ -21,6 +21,7 @@ import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
+from nlu.access import KeyRing
 from nlu.address import is_loopback
 from nlu.backbone import EMBEDDED, MAX_TOKENS, Backbone
 from nlu.batcher import BATCH_TOKENS, QUEUE_ROWS, Batcher
@@ -36,6 +37,7 @@ from nlu.reader import Reader
 from nlu.registry import POLL_SECONDS, Registry
 from nlu.residency import SKILL_MEMORY
 from nlu.service import NluServicer, Service
+from nlu.tls import TlsFiles
 from nlu.training_service import CheckTraining, Training, TrainingServicer
 from nlu.v1 import nlu_pb2, nlu_pb2_grpc, training_pb2, training_pb2_grpc
 from skills.errors import InputError
@@ -44,6 +46,7 @@ from storage.catalog import Catalog
 MESSAGE_BYTES = 4 << 20  # gRPC's own default; 256 texts of 2,000 characters fit
 CORRECTION_NICENESS = 10  # of its thread: intents and slots, which most dialogs wait for, go first
 CORRECTION_TOKENS = 256  # of one batch: larger ones take longer and are no more efficient (measured)
+AUTH = ("auto", "keys", "none")
 FLUSH_SECONDS = 1.0  # for the last answers to leave, after they were given
 NLU_SERVICE: str = nlu_pb2.DESCRIPTOR.services_by_name["NluService"].full_name
 TRAINING_SERVICE: str = training_pb2.DESCRIPTOR.services_by_name["TrainingService"].full_name
@@ -69,7 +72,8 @@ class ServerSettings:
     precision: str = "auto"
     threads: int = 0  # as many as the process may use
     reflection: bool = False  # tells the methods to anyone who asks
-    training: bool = False  # lets anyone who can connect have skills trained, promoted and deleted
+    training: bool = False  # lets whoever may call have skills trained, promoted and deleted
+    auth: str = "auto"  # "keys": API keys; "none"; "auto": keys where other machines can connect
     cache: Path | None = None  # of converted models; None for the user's
     poll_seconds: float = POLL_SECONDS
     grace_seconds: float = (
@@ -99,6 +103,8 @@ class ServerSettings:
             )
         if self.tls_client_ca and not self.tls_certificate:
             raise InputError("a client CA needs TLS: give a certificate and its key", field="tls_client_ca")
+        if self.auth not in AUTH:
+            raise InputError(f"auth is {self.auth!r}: use one of {', '.join(AUTH)}", field="auth")
         for name in ("address", "http"):
             address = getattr(self, name)
             if address and not (self.tls_certificate or self.insecure or is_loopback(address)):
@@ -107,6 +113,16 @@ class ServerSettings:
                     "certificate and its key, listen on 127.0.0.1, or set insecure if a proxy encrypts",
                     field=name,
                 )
+
+    @property
+    def is_reachable(self) -> bool:
+        """Whether other machines can connect."""
+        return not all(is_loopback(address) for address in (self.address, self.http) if address)
+
+    @property
+    def needs_keys(self) -> bool:
+        """Whether callers need an API key."""
+        return self.auth == "keys" or (self.auth == "auto" and self.is_reachable)
 
 
 @asynccontextmanager
@@ -158,7 +174,8 @@ async def serve(
         BackboneError, CatalogError, InputError: it cannot start.
     """
     servicer, training = NluServicer(), TrainingServicer()
-    healthy, boundary = health.aio.HealthServicer(), CallBoundary()
+    keys = KeyRing() if settings.needs_keys else None
+    healthy, boundary = health.aio.HealthServicer(), CallBoundary(keys=keys)
     server = _make_server(settings, (servicer, training), healthy, boundary)
     await _set_health(healthy, settings, serving=False)
     address = _bind(server, settings)
@@ -167,8 +184,8 @@ async def serve(
     try:
         addresses = [address]
         if settings.http:
-            addresses.append(await http.enter_async_context(_serving_http(servicer, settings)))
-        async with open_service(settings) as service:
+            addresses.append(await http.enter_async_context(_serving_http(servicer, settings, keys)))
+        async with open_service(settings) as service, _following(keys, service, settings) as following:
             with _stop_signals() as stop:
                 servicer.start(service)
                 training.start(Training(service.catalog, check_training))
@@ -179,7 +196,7 @@ async def serve(
                 for each in addresses:
                     ready(each)
                 try:
-                    await asyncio.wait({polling, stopping}, return_when=asyncio.FIRST_COMPLETED)
+                    await asyncio.wait({polling, stopping, *following}, return_when=asyncio.FIRST_COMPLETED)
                 finally:
                     logger.info("stopping: no new requests, %g s for those in flight", settings.grace_seconds)
                     await healthy.enter_graceful_shutdown()
@@ -201,9 +218,25 @@ async def _drain(server: grpc.aio.Server, boundary: CallBoundary, grace_seconds:
     await server.stop(FLUSH_SECONDS)
 
 
-def _serving_http(servicer: NluServicer, settings: ServerSettings) -> AbstractAsyncContextManager[str]:
+@asynccontextmanager
+async def _following(
+    keys: KeyRing | None, service: Service, settings: ServerSettings
+) -> AsyncIterator[set[asyncio.Task[None]]]:
+    """Keep the API keys in step with the catalog; yields the task that does so, if keys are asked for."""
+    if keys is not None:
+        async with keys.following(service.catalog, settings.poll_seconds) as polling:
+            yield {polling}
+        return
+    if settings.is_reachable:
+        logger.warning("anyone who can connect may call: no API keys are asked for")
+    yield set()
+
+
+def _serving_http(
+    servicer: NluServicer, settings: ServerSettings, keys: KeyRing | None
+) -> AbstractAsyncContextManager[str]:
     return serving_http(
-        make_app(servicer.running, settings.http_token),
+        make_app(servicer.running, settings.http_token, keys),
         settings.http,
         grace_seconds=settings.grace_seconds,
         certificate=settings.tls_certificate,
@@ -260,36 +293,21 @@ def _make_server(
 
 
 def _bind(server: grpc.aio.Server, settings: ServerSettings) -> str:
-    credentials = _credentials(settings)
     try:
-        if credentials is None:
+        if settings.tls_certificate is None or settings.tls_key is None:
             port = server.add_insecure_port(settings.address)
         else:
-            port = server.add_secure_port(settings.address, credentials)
+            files = TlsFiles(settings.tls_certificate, settings.tls_key, settings.tls_client_ca)
+            port = server.add_secure_port(settings.address, files.credentials())
     except RuntimeError as error:
         raise InputError(
-            f"cannot listen on {settings.address}: another program has the port, the address is not of this "
-            "machine, or the certificate and the key do not match; choose another (port 0 takes a free "
-            "one) or check the TLS files",
+            f"cannot listen on {settings.address}: another program has the port, or the address is not of "
+            "this machine; choose another (port 0 takes a free one)",
             field="address",
         ) from error
     if settings.address.startswith("unix"):
         return settings.address
     return f"{settings.address.rpartition(':')[0]}:{port}"
-
-
-def _credentials(settings: ServerSettings) -> grpc.ServerCredentials | None:
-    if settings.tls_certificate is None or settings.tls_key is None:
-        return None
-    ca = settings.tls_client_ca
-    try:
-        return grpc.ssl_server_credentials(
-            [(settings.tls_key.read_bytes(), settings.tls_certificate.read_bytes())],
-            root_certificates=None if ca is None else ca.read_bytes(),
-            require_client_auth=ca is not None,
-        )
-    except OSError as error:
-        raise InputError(f"cannot read a TLS file: {error}", field="tls_certificate") from error
 
 
 def _services(settings: ServerSettings) -> tuple[str, ...]:

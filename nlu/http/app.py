@@ -14,6 +14,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from nlu.access import KEY_METADATA, PARSE_METHOD, KeyRing
+from nlu.caller import ANYONE, Caller
 from nlu.client_wire import write_ref
 from nlu.http.boundary import HEALTH, Boundary
 from nlu.http.failure import failure_response
@@ -38,12 +40,12 @@ MAX_BODY = 64 << 10  # bytes; 2,000 characters take 24 KB where each is an escap
 SECONDS = 10.0  # for an answer; nobody waits longer for a bot
 
 
-def make_app(running: Callable[[], Service], token: str) -> Starlette:
+def make_app(running: Callable[[], Service], token: str, keys: KeyRing | None = None) -> Starlette:
     """Return the application; `running` raises NotReadyError when there is no service to answer.
 
-    With a token, only callers that send it are answered.
+    With a token, only callers that send it are answered; else with keys, those that send one of them.
     """
-    api = _Api(running, token.encode())
+    api = _Api(running, token.encode(), keys)
     return Starlette(
         routes=[
             Route("/model/parse", api.parse, methods=["POST"]),
@@ -59,13 +61,14 @@ def make_app(running: Callable[[], Service], token: str) -> Starlette:
 
 
 class _Api:
-    def __init__(self, running: Callable[[], Service], token: bytes) -> None:
+    def __init__(self, running: Callable[[], Service], token: bytes, keys: KeyRing | None) -> None:
         self._running = running
         self._token = token
+        self._keys = keys
 
     async def parse(self, request: Request) -> Response:
         body = await _read_body(request)
-        self._authenticate(request, body.token)
+        caller = self._authenticate(request, body.token)
         mode = request.query_params.get("emulation_mode")
         if mode:
             raise InputError(
@@ -82,14 +85,15 @@ class _Api:
         service = self._running()
         answer = read_payload(asked.text)
         if answer is None:
-            result = await service.parser.parse(asked, deadline=time.monotonic() + SECONDS)
+            deadline = time.monotonic() + SECONDS
+            result = await service.parser.parse(asked, deadline=deadline, caller=caller)
             answer = answer_of(asked.text, result)
         return _json(answer)
 
     async def status(self, request: Request) -> Response:
-        self._authenticate(request)
+        caller = self._authenticate(request)
         service = self._running()
-        snapshot = service.registry.snapshot
+        snapshot = caller.view(service.registry.snapshot)
         return _json(
             StatusAnswer(
                 model_file=", ".join(f"{each.name}@{each.version}" for each in snapshot.live()),
@@ -108,10 +112,14 @@ class _Api:
     async def openapi(self, request: Request) -> Response:
         return JSONResponse(openapi())
 
-    def _authenticate(self, request: Request, token: str | None = None) -> None:
+    def _authenticate(self, request: Request, token: str | None = None) -> Caller:
         given = request.query_params.get("token") or token or ""
+        if self._keys is not None and not self._token:
+            headers = request.headers.getlist(KEY_METADATA) or [f"Bearer {given}"]
+            return self._keys.admit(PARSE_METHOD, [(KEY_METADATA, header) for header in headers])
         if self._token and not hmac.compare_digest(given.encode(errors="replace"), self._token):
             raise UnauthenticatedError("the token is missing or wrong: send ?token=... as the server has it")
+        return ANYONE
 
 
 async def _read_body(request: Request) -> ParseBody:

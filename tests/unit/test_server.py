@@ -33,6 +33,7 @@ def settings(**changes: Any) -> ServerSettings:
         ({"address": "0.0.0.0:50051"}, "address"),
         ({"address": "[::]:50051"}, "address"),
         ({"address": "nlu.example.com:50051"}, "address"),
+        ({"auth": "password"}, "auth"),
     ],
 )
 def test_settings_that_do_not_work_are_refused_by_name(wrong: dict[str, Any], field: str) -> None:
@@ -52,6 +53,24 @@ def test_settings_that_do_not_work_are_refused_by_name(wrong: dict[str, Any], fi
 )
 def test_other_machines_are_served_with_tls_or_when_asked_for_by_name(right: dict[str, Any]) -> None:
     assert settings(**right).address == right["address"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "needs_keys"),
+    [
+        ({}, False),
+        ({"auth": "keys"}, True),
+        ({"address": "unix:/run/softspoken.sock"}, False),
+        ({"address": "0.0.0.0:50051", "insecure": True}, True),
+        ({"address": "0.0.0.0:50051", "tls_certificate": CERTIFICATE, "tls_key": KEY}, True),
+        ({"http": "0.0.0.0:5005", "insecure": True}, True),
+        ({"address": "0.0.0.0:50051", "insecure": True, "auth": "none"}, False),
+    ],
+)
+def test_other_machines_need_keys_unless_none_are_asked_for_by_name(
+    changes: dict[str, Any], needs_keys: bool
+) -> None:
+    assert settings(**changes).needs_keys is needs_keys
 
 
 @pytest.mark.asyncio

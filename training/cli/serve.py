@@ -52,6 +52,12 @@ def _not_typed(context: click.Context, option: click.Parameter, value: str) -> s
 @setting("--tls-key", type=FILE, help="PEM file.")
 @setting("--tls-client-ca", type=FILE, help="Let only clients in that this authority has certified.")
 @setting("--insecure", is_flag=True, help="Plain text beyond this machine, where a proxy or a mesh encrypts.")
+@setting(
+    "--auth",
+    type=click.Choice(["auto", "keys", "none"]),
+    default="auto",
+    help="Who may call: holders of API keys, or anyone; auto is keys where other machines can connect.",
+)
 @setting("--reflection", is_flag=True, help="Tell the methods to anyone who asks.")
 @setting(
     "--training/--no-training",

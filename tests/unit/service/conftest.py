@@ -25,6 +25,7 @@ from tokenizers.normalizers import Replace
 from tokenizers.pre_tokenizers import Split
 from tokenizers.processors import TemplateProcessing
 
+from nlu.access import KeyRing
 from nlu.backbone import Backbone
 from nlu.batcher import Batcher, Processed
 from nlu.corrector import Correction, CorrectionRow
@@ -228,6 +229,7 @@ async def running(
     make_draft: Callable[..., SkillDraft],
     *,
     prepare: Callable[[Running], object] | None = None,
+    keys: KeyRing | None = None,
     **settings: int,
 ) -> AsyncIterator[Running]:
     """Serve the skills alpha and beta, or what `prepare` publishes."""
@@ -243,7 +245,7 @@ async def running(
     servicer = NluServicer()
     servicer.start(service)
     try:
-        async with listening(servicer) as stub:
+        async with listening(servicer, keys) as stub:
             server = Running(stub, servicer, service, engine, batcher, speller, catalog, make_draft)
             (prepare or publish_two)(server)
             await asyncio.to_thread(registry.refresh)
@@ -262,8 +264,8 @@ async def running(
 
 
 @asynccontextmanager
-async def listening(servicer: NluServicer) -> AsyncIterator[Any]:
-    server = grpc.aio.server(interceptors=[CallBoundary()])
+async def listening(servicer: NluServicer, keys: KeyRing | None = None) -> AsyncIterator[Any]:
+    server = grpc.aio.server(interceptors=[CallBoundary(keys=keys)])
     nlu_pb2_grpc.add_NluServiceServicer_to_server(servicer, server)
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()

@@ -7,7 +7,7 @@ import logging
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, AsyncExitStack, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -16,6 +16,7 @@ from typing import Any
 import grpc
 import pytest
 
+from nlu.access import KeyRing
 from nlu.interceptors import CallBoundary
 from nlu.training_client import Example, SkillKind, TrainingClient, TrainingSpec
 from nlu.training_service import CheckTraining, Training, TrainingServicer
@@ -43,6 +44,7 @@ class Running:
     stub: Any
     catalog: Catalog
     stop: Callable[[], object]
+    address: str
 
 
 class Ended(logging.Handler):
@@ -71,14 +73,17 @@ class Ended(logging.Handler):
 
 @contextmanager
 def running(
-    catalog: Catalog, *, check: CheckTraining = check_submission, ready: bool = True
+    catalog: Catalog, *, check: CheckTraining = check_submission, ready: bool = True, keys: bool = False
 ) -> Iterator[Running]:
-    """Serve in a thread of its own."""
+    """Serve in a thread of its own; with `keys`, to those that the catalog has."""
     loop = asyncio.new_event_loop()
+    ring = KeyRing() if keys else None
     with ThreadPoolExecutor(1) as pool:
         pool.submit(loop.run_forever)
         try:
-            server, servicer, port = asyncio.run_coroutine_threadsafe(_start(), loop).result(SECONDS)
+            stack = AsyncExitStack()
+            starting = _start(stack, catalog, ring)
+            server, servicer, port = asyncio.run_coroutine_threadsafe(starting, loop).result(SECONDS)
             if ready:
                 loop.call_soon_threadsafe(servicer.start, Training(catalog, check))
             address = f"127.0.0.1:{port}"
@@ -87,7 +92,9 @@ def running(
                 grpc.insecure_channel(address) as channel,
             ):
                 stub = training_pb2_grpc.TrainingServiceStub(channel)
-                yield Running(client, stub, catalog, partial(loop.call_soon_threadsafe, servicer.stop))
+                stop = partial(loop.call_soon_threadsafe, servicer.stop)
+                yield Running(client, stub, catalog, stop, address)
+            asyncio.run_coroutine_threadsafe(stack.aclose(), loop).result(SECONDS)
             asyncio.run_coroutine_threadsafe(server.stop(None), loop).result(SECONDS)
             asyncio.run_coroutine_threadsafe(loop.shutdown_default_executor(), loop).result(SECONDS)
         finally:
@@ -95,8 +102,12 @@ def running(
     loop.close()
 
 
-async def _start() -> tuple[grpc.aio.Server, TrainingServicer, int]:
-    server, servicer = grpc.aio.server(interceptors=[CallBoundary()]), TrainingServicer()
+async def _start(
+    stack: AsyncExitStack, catalog: Catalog, keys: KeyRing | None
+) -> tuple[grpc.aio.Server, TrainingServicer, int]:
+    if keys is not None:
+        await stack.enter_async_context(keys.following(catalog, 0.05))
+    server, servicer = grpc.aio.server(interceptors=[CallBoundary(keys=keys)]), TrainingServicer()
     training_pb2_grpc.add_TrainingServiceServicer_to_server(servicer, server)
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
