@@ -128,7 +128,8 @@ async def _read_body(request: Request) -> ParseBody:
     async for chunk in request.stream():
         body += chunk
         if len(body) > MAX_BODY:
-            raise HTTPException(413, f"The body has more than {MAX_BODY} bytes: send one message.")
+            message = f"the body has more than {MAX_BODY} bytes: send one message"
+            raise HTTPException(413, message, {"connection": "close"})  # or the rest would be read, too
     try:
         return ParseBody.model_validate_json(body)
     except ValidationError as error:

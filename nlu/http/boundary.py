@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 import uuid
@@ -11,9 +12,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from nlu.http.failure import failure_response
 from nlu.interceptors import REQUEST_ID, REQUEST_ID_METADATA
+from skills.errors import NotReadyError
 
 HEALTH = "/healthz"
-LOGGED_PATH = 100  # characters
+LOGGED_PATH = 100  # bytes
 
 logger = logging.getLogger(__name__)
 
@@ -40,6 +42,9 @@ class Boundary:
 
         try:
             await self._app(scope, receive, tell)
+        except asyncio.CancelledError:  # of uvicorn, when a stop has lasted long enough
+            stopped = NotReadyError("the server stopped before it had an answer: send it to another one")
+            await failure_response(stopped, identity)(scope, receive, tell)
         except Exception as error:
             await failure_response(error, identity)(scope, receive, tell)
         finally:

@@ -15,6 +15,8 @@ from starlette.types import ASGIApp
 
 from skills.errors import InputError
 
+PORTS = 1 << 16
+
 
 class _Server(uvicorn.Server):
     @contextmanager
@@ -51,7 +53,7 @@ async def serving_http(
         access_log=False,  # it has the query, and the query has the token
         proxy_headers=False,
         server_header=False,
-        timeout_graceful_shutdown=math.ceil(grace_seconds),
+        timeout_graceful_shutdown=max(1, math.ceil(grace_seconds)),  # s; 0 is reported as a failure
         ssl_certfile=certificate,
         ssl_keyfile=key,
         ssl_ca_certs=None if client_ca is None else str(client_ca),
@@ -67,16 +69,19 @@ async def serving_http(
 
 
 def _listen(address: str) -> socket.socket:
-    host, _, port = address.rpartition(":")
+    host, _, written = address.rpartition(":")
     host = host.strip("[]")
     ipv6 = ":" in host
     try:
+        port = int(written)
+        if not 0 <= port < PORTS:  # create_server would leave its socket open
+            raise ValueError(f"port {port} does not exist")
         return socket.create_server(
-            (host, int(port)),
+            (host, port),
             family=socket.AF_INET6 if ipv6 else socket.AF_INET,
             dualstack_ipv6=ipv6 and socket.has_dualstack_ipv6(),  # as gRPC listens on [::]
         )
-    except (OSError, ValueError, OverflowError) as error:
+    except (OSError, ValueError) as error:
         raise InputError(
             f"cannot listen for HTTP on {address} ({error}): give HOST:PORT of this machine, with a port "
             "that no other program has (0 takes a free one)",
