@@ -31,13 +31,15 @@ class Asked:
 
     places: list[str] = field(default_factory=list)
     tls: Tls | None = None
+    api_key: str = ""
     settings: ServerSettings | None = None
     requests: Sequence[ParseRequest] = ()
 
     def ask_server(
-        self, requests: Sequence[ParseRequest], address: str, *, tls: Tls | None = None
+        self, requests: Sequence[ParseRequest], address: str, *, tls: Tls | None = None, api_key: str = ""
     ) -> list[ParseResult]:
         self.places.append(address)
+        self.api_key = api_key
         self.requests, self.tls = requests, tls
         return [_answer(request) for request in requests]
 
@@ -175,3 +177,17 @@ def test_a_catalog_that_is_not_there_is_told_before_the_model_is_loaded(asked: A
     assert result.exit_code == 1
     assert "there is no catalog sqlite:///none.db" in result.stderr
     assert asked.places == []
+
+
+@pytest.mark.parametrize(
+    ("variables", "file", "api_key"),
+    [
+        ({}, "", ""),
+        ({"SOFTSPOKEN_API_KEY": "ssk_variable"}, "", "ssk_variable"),
+        ({}, "api_key = 'ssk_file'", "ssk_file"),
+    ],
+)
+def test_the_api_key_is_passed_on(asked: Asked, variables: dict[str, str], file: str, api_key: str) -> None:
+    Path("softspoken.toml").write_text(file)
+    run("hello", "--server", "a:1", variables=variables)
+    assert asked.api_key == api_key

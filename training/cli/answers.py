@@ -34,7 +34,7 @@ SECONDS = 60.0  # for one batch; a command line has more patience than a dialog
 
 
 def ask_server(
-    requests: Sequence[ParseRequest], address: str, *, tls: Tls | None = None
+    requests: Sequence[ParseRequest], address: str, *, tls: Tls | None = None, api_key: str = ""
 ) -> list[ParseResult]:
     """Answer over gRPC, in plain text without `tls`.
 
@@ -44,7 +44,7 @@ def ask_server(
     from nlu.client import Client, ClientError, UnavailableError
 
     results: list[ParseResult] = []
-    with Client(address, timeout=SECONDS, tls=tls) as client:
+    with Client(address, timeout=SECONDS, tls=tls, api_key=api_key) as client:
         for start in range(0, len(requests), BATCH):
             try:
                 items = client.batch_parse(requests[start : start + BATCH])

@@ -55,7 +55,7 @@ def _table(entries: Sequence[AuditEntry]) -> Table:
             cell(f"{entry.at:%Y-%m-%d %H:%M:%S}"),
             cell(entry.by or "-"),
             cell(entry.action, "bold"),
-            cell(entry.skill),
+            cell(entry.skill or "-"),
             cell(entry.alias or "-"),
             cell("-" if entry.from_version is None else entry.from_version),
             cell("-" if entry.to_version is None else entry.to_version),

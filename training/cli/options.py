@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import click
+from click.core import ParameterSource
 
 PREFIX = "SOFTSPOKEN"
 
@@ -44,6 +45,18 @@ def setting(*names: str, **attributes: Any) -> Callable[[Function], Function]:
 def shared(*names: str, **attributes: Any) -> Callable[[Function], Function]:
     """Add an option that other commands have, too."""
     return click.option(*names, cls=SharedSetting, **attributes)
+
+
+def not_typed(context: click.Context, option: click.Parameter, value: str) -> str:
+    """Refuse a secret on the command line; the callback of its option."""
+    name = option.name or ""
+    if context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
+        variable = option.envvar or f"{context.auto_envvar_prefix}_{name.upper()}"
+        raise click.UsageError(
+            f"every user of this machine can read {option.opts[0]} on the command line: set {variable}, or "
+            f"{name} in softspoken.toml"
+        )
+    return value
 
 
 def catalog_option(function: Function) -> Function:

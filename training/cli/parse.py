@@ -20,6 +20,7 @@ from training.cli.options import (
     catalog_option,
     engine_options,
     json_option,
+    not_typed,
     setting,
     shared,
 )
@@ -47,6 +48,13 @@ STANDARD_INPUT = "-"
     "--correct-grammar",
     is_flag=True,
     help="Let a grammar skill run first, and the others read its correction.",
+)
+@shared(
+    "--api-key",
+    default="",
+    show_default=False,
+    callback=not_typed,
+    help="For a server that asks for one. As its variable or in softspoken.toml only.",
 )
 @setting("--tls", is_flag=True, help="Encrypt the way to the server; implied by the next three.")
 @setting(
@@ -79,7 +87,7 @@ def parse(context: click.Context, /, texts: tuple[str, ...], **options: Any) -> 
     ]
     server = _server(context, options["server"])
     if server:
-        results = ask_server(requests, server, tls=_tls(options))
+        results = ask_server(requests, server, tls=_tls(options), api_key=options["api_key"])
     else:
         with open_catalog(options["catalog"]):  # an older one, or none, is told before the backbone is loaded
             pass

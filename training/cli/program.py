@@ -16,6 +16,7 @@ from training.cli.demo import demo
 from training.cli.evaluate import evaluate
 from training.cli.failures import ExitCode, exit_code, usage_message
 from training.cli.jobs import jobs
+from training.cli.keys import keys
 from training.cli.options import FILE, PREFIX
 from training.cli.output import print_error, print_message
 from training.cli.parse import parse
@@ -103,5 +104,5 @@ def program(config: Path | None) -> None:
     """Dialog understanding: one frozen FLAN-T5, many prompt-tuned skills, one gRPC endpoint."""
 
 
-for command in (demo, train, evaluate, parse, serve, skills, jobs, worker, corrupt, db):
+for command in (demo, train, evaluate, parse, serve, skills, jobs, worker, keys, corrupt, db):
     program.add_command(command)

@@ -8,23 +8,12 @@ import sys
 from typing import Any
 
 import click
-from click.core import ParameterSource
 from rich.console import Console
 from rich.logging import RichHandler
 
-from training.cli.options import FILE, backbone_options, catalog_option, engine_options, setting
+from training.cli.options import FILE, backbone_options, catalog_option, engine_options, not_typed, setting
 
 _PLAIN = "%(asctime)s %(levelname)s %(name)s: %(message)s"
-
-
-def _not_typed(context: click.Context, option: click.Parameter, value: str) -> str:
-    """Refuse a secret on the command line."""
-    if context.get_parameter_source(option.name or "") is ParameterSource.COMMANDLINE:
-        raise click.UsageError(
-            "every user of this machine can read --http-token on the command line: set "
-            "SOFTSPOKEN_SERVE_HTTP_TOKEN, or http_token under [serve] in softspoken.toml"
-        )
-    return value
 
 
 @click.command()
@@ -45,7 +34,7 @@ def _not_typed(context: click.Context, option: click.Parameter, value: str) -> s
     "--http-token",
     default="",
     show_default=False,
-    callback=_not_typed,
+    callback=not_typed,
     help="Asked of HTTP callers. As its variable or in softspoken.toml only.",
 )
 @setting("--tls-certificate", type=FILE, help="PEM file, with the chain.")
@@ -62,7 +51,7 @@ def _not_typed(context: click.Context, option: click.Parameter, value: str) -> s
 @setting(
     "--training/--no-training",
     default=False,
-    help="Answer TrainingService, too: whoever can connect may change skills.",
+    help="Answer TrainingService, too: whoever may call may change skills.",
 )
 @setting("--poll-seconds", type=float, default=0.5, help="Between looks at the catalog.")
 @setting("--grace-seconds", type=float, default=10.0, help="For requests in flight at a stop.")
