@@ -33,6 +33,7 @@ def settings(**changes: Any) -> ServerSettings:
         ({"address": "0.0.0.0:50051"}, "address"),
         ({"address": "[::]:50051"}, "address"),
         ({"address": "nlu.example.com:50051"}, "address"),
+        ({"http": "0.0.0.0:5005"}, "http"),
         ({"auth": "password"}, "auth"),
     ],
 )
@@ -71,6 +72,10 @@ def test_other_machines_need_keys_unless_none_are_asked_for_by_name(
     changes: dict[str, Any], needs_keys: bool
 ) -> None:
     assert settings(**changes).needs_keys is needs_keys
+
+
+def test_the_token_of_http_is_not_shown() -> None:
+    assert "s3cret" not in repr(settings(http="127.0.0.1:0", http_token="s3cret"))  # noqa: S106 - of a test
 
 
 @pytest.mark.asyncio
