@@ -13,23 +13,23 @@ import itertools
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from multiprocessing import get_context
 from typing import Any
 
 import numpy as np
 
-from benchmarks.catalogs import databases, fill, skill_name
+from benchmarks.catalogs import databases, fill
+from benchmarks.load import CHANGING, STEADY, Answered, Load, ask
 from benchmarks.server_process import running
 from benchmarks.setting import arguments, machine, show
 from nlu.backbone import Backbone
-from nlu.client import AsyncClient, ClientError, ParseRequest, ParseResult, UnknownSkillError
+from nlu.client import AsyncClient
 from nlu.compute import Compute, choose
 from skills.formats import read_intents
 from skills.skill import LIVE, SkillDraft, SkillRef
 from storage.catalog import Catalog
 
-CHANGING, *STEADY = map(skill_name, range(4))
 PAUSE_SECONDS = 0.17  # between changes: five take no whole second, so that polls meet each of them
 SERVED_SECONDS = 2.0  # the promise: a change is served within
 CALM_SHARE = 0.2  # of the time, before anything changes
@@ -46,57 +46,6 @@ class Change:
     began: float
     ended: float
     live: int | None
-
-
-@dataclass(frozen=True)
-class Answered:
-    """Which version answered (None: there is no such skill), and when it was asked and did."""
-
-    live: int | None
-    asked: float
-    answered: float
-
-
-@dataclass
-class Load:
-    """What all callers have got."""
-
-    expected: dict[tuple[str, str], ParseResult]
-    seconds: list[float] = field(default_factory=list)
-    failed: list[ClientError] = field(default_factory=list)
-    unlike: int = 0
-    changing: list[Answered] = field(default_factory=list)
-
-    async def run(self, client: AsyncClient, texts: list[str], callers: int, seconds: float) -> None:
-        """Let so many callers ask for so long, each beginning with another text."""
-        until = time.monotonic() + seconds
-        async with asyncio.TaskGroup() as calls:
-            for caller in range(callers):
-                calls.create_task(self._call(client, texts[caller:] + texts[:caller], until))
-
-    async def _call(self, client: AsyncClient, texts: list[str], until: float) -> None:
-        """Ask one skill after the other, the changing one as often as all others."""
-        for text, steady in itertools.cycle(itertools.product(texts, STEADY)):
-            if time.monotonic() > until:
-                return
-            for name in (CHANGING, steady):
-                await self._ask(client, text, name)
-
-    async def _ask(self, client: AsyncClient, text: str, name: str) -> None:
-        asked = time.monotonic()
-        try:
-            result = await _parse(client, text, name)
-        except ClientError as error:
-            if name == CHANGING and isinstance(error, UnknownSkillError):
-                self.changing.append(Answered(None, asked, time.monotonic()))
-            else:
-                self.failed.append(error)
-            return
-        self.seconds.append(time.monotonic() - asked)
-        if name == CHANGING:
-            self.changing.append(Answered(result.results[0].skill.version, asked, time.monotonic()))
-        else:
-            self.unlike += result.results != self.expected[name, text].results
 
 
 def main() -> None:
@@ -137,7 +86,7 @@ async def _under_load(
     with running(url, compute) as server:
         async with AsyncClient(server.address, timeout=TIMEOUT) as client:
             pairs = list(itertools.product(STEADY, texts))
-            load = Load({(name, text): await _parse(client, text, name) for name, text in pairs})
+            load = Load({(name, text): await ask(client, text, name) for name, text in pairs})
             await load.run(client, texts, options.callers, CALM_SHARE * options.seconds)
             calm, load = load, Load(load.expected)
             warm = server.memory()
@@ -245,12 +194,8 @@ def promote(url: str, version: int) -> float:
 
 
 async def _until_served(client: AsyncClient, version: int) -> None:
-    while (await _parse(client, "is it ready?", CHANGING)).results[0].skill.version != version:
+    while (await ask(client, "is it ready?", CHANGING)).results[0].skill.version != version:
         await asyncio.sleep(0.005)
-
-
-async def _parse(client: AsyncClient, text: str, name: str) -> ParseResult:
-    return await client.parse(ParseRequest(text, skills=(name,)))
 
 
 def _result(what: str, value: float, detail: str) -> Row:
