@@ -24,19 +24,22 @@ from rasa.shared.nlu.training_data.training_data import TrainingData
 from nlu.client_errors import ClientError
 from nlu.client_types import ParseRequest, ParseResult, SkillDetails
 from nlu.rasa.answer import entities_of, ranking_of, summary_of
-from nlu.rasa.config import RAISE, Config, ConfigError, default_config, read_config
+from nlu.rasa.config import RAISE, RASA_TRAIN, Config, ConfigError, default_config, read_config
 from nlu.rasa.dialog import expected_slots, last_bot_text, session_of
 from nlu.rasa.service import Service, service_of
 from nlu.rasa.skills import check_skills, missing_intents, names_of
+from nlu.rasa.training import asking, train_skill
 
 SUMMARY = "softspoken"  # where the outcome is in a message
 VERSIONS_FILE = "versions.json"
+TRAINED_FILE = "trained.json"  # the version that was trained together with the model, if one was
+_OF_A_CACHED_NODE = {"output"}  # Rasa asks about that one's configuration, too
 
 logger = logging.getLogger(__name__)
 
 
 class SoftspokenException(RasaException):
-    """There is no answer, and the component was told to raise."""
+    """There is no answer, and the component was told to raise; or a training failed."""
 
 
 @DefaultV1Recipe.register(
@@ -47,7 +50,10 @@ class SoftspokenException(RasaException):
     is_trainable=True,
 )
 class SoftspokenNLU(GraphComponent, IntentClassifier, EntityExtractorMixin):
-    """Asks the service what a message means. Training it checks the configuration and notes the versions."""
+    """Asks the service what a message means.
+
+    Training it checks the configuration, has a skill trained if it says so, and notes the versions.
+    """
 
     @staticmethod
     def get_default_config() -> Dict[str, Any]:
@@ -77,15 +83,28 @@ class SoftspokenNLU(GraphComponent, IntentClassifier, EntityExtractorMixin):
         """Return the component for inference; the service need not be there yet."""
         with model_storage.read_from(resource) as folder:
             versions = json.loads((folder / VERSIONS_FILE).read_text("utf-8"))
+            trained = folder / TRAINED_FILE
+            version = json.loads(trained.read_text("utf-8")) if trained.exists() else None
         logger.info("this model was trained when softspoken served %s", ", ".join(versions))
         read = _config(config)
+        if version is not None:
+            read = asking(read, version)
         _service(read)  # a missing TLS file is noticed now, and not by the first user
         return cls(read, model_storage, resource)
 
     @classmethod
     def fingerprint_addon(cls, config: Dict[str, Any]) -> Optional[str]:
-        """Return the versions that answer now: a model of others is not to come out of Rasa's cache."""
-        return ", ".join(names_of(_skills(_config(config))))
+        """Return the versions that answer now: a model of others is not to come out of Rasa's cache.
+
+        A version that is trained together with the model depends on what Rasa compares itself, and on whose
+        catalog it is in.
+        """
+        if set(config) == _OF_A_CACHED_NODE:
+            return None
+        read = _config(config)
+        if read.train_on == RASA_TRAIN:
+            return _service(read).address
+        return ", ".join(names_of(_skills(read)))
 
     def __init__(self, config: Config, model_storage: ModelStorage, resource: Resource) -> None:
         self._config = config
@@ -93,7 +112,11 @@ class SoftspokenNLU(GraphComponent, IntentClassifier, EntityExtractorMixin):
         self._resource = resource
 
     def train(self, training_data: TrainingData) -> Resource:
-        """Check the configured skills, and note their versions in the model."""
+        """Train a skill if that is configured, check the skills, and note their versions in the model."""
+        version = None
+        if self._config.train_on == RASA_TRAIN:
+            version = _trained(self._config, training_data)
+            self._config = asking(self._config, version)
         skills = _skills(self._config)
         if self._config.intents:
             missing = missing_intents(training_data.intents, skills)
@@ -101,6 +124,8 @@ class SoftspokenNLU(GraphComponent, IntentClassifier, EntityExtractorMixin):
                 logger.warning("intents of the training data that no skill knows: %s", ", ".join(missing))
         with self._model_storage.write_to(self._resource) as folder:
             (folder / VERSIONS_FILE).write_text(json.dumps(names_of(skills)), "utf-8")
+            if version is not None:
+                (folder / TRAINED_FILE).write_text(json.dumps(version), "utf-8")
         return self._resource
 
     def process(
@@ -164,6 +189,16 @@ def _service(config: Config) -> Service:
         raise InvalidConfigException(f"SoftspokenNLU: {error}") from error
 
 
+def _trained(config: Config, training_data: TrainingData) -> str:
+    """Have the configured skill trained, and return its version as `name@3`."""
+    try:
+        return train_skill(config, training_data)
+    except ClientError as error:
+        raise SoftspokenException(
+            f"softspoken at {_service(config).address} has not trained {config.train_skill!r}: {error}"
+        ) from error
+
+
 def _skills(config: Config) -> List[SkillDetails]:
     """Ask the service for the configured skills, and check that they can do what is asked of them."""
     service = _service(config)
@@ -173,8 +208,8 @@ def _skills(config: Config) -> List[SkillDetails]:
     except ConfigError as error:
         raise InvalidConfigException(f"SoftspokenNLU: {error}") from error
     except ClientError as error:
-        address = config.connection().address
         raise InvalidConfigException(
-            f"SoftspokenNLU: softspoken at {address} must be running while a model is trained: {error}"
+            f"SoftspokenNLU: softspoken at {service.address} must be running "
+            f"while a model is trained: {error}"
         ) from error
     return skills

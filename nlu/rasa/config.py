@@ -13,9 +13,13 @@ ADDRESS_VARIABLE = "SOFTSPOKEN_ADDRESS"  # wins over `address`, which a model ar
 MAX_SKILLS = 64  # of one request
 MAX_RANKING = 100
 MAX_TIMEOUT = 60.0  # s; every parse blocks Rasa's event loop
+MAX_TRAINING_TIMEOUT = 7 * 86_400.0  # s
 
 FALLBACK = "fallback"
 RAISE = "raise"
+NEVER = "never"
+RASA_TRAIN = "rasa_train"
+_PAIRS = ("train_settings", "train_slot_kinds")  # keys with a mapping of names to texts
 
 
 class ConfigError(ValueError):
@@ -32,6 +36,11 @@ class Config:
     holds the key. An intent below min_confidence is out of scope, an entity below it is left out. on_failure:
     `fallback` keeps the assistant talking, `raise` is for evaluations. intents, entities: the halves of the
     component.
+
+    train_on: `rasa_train` has the skill train_skill trained on the project's NLU data by `rasa train`, and
+    the model asks the version that comes of it. train_timeout: seconds to wait for that. train_alias: that
+    names the version; None for none. train_settings: those of `softspoken train --set`. train_slot_kinds:
+    of values, such as `date`, by slot.
     """
 
     address: str = "localhost:50051"
@@ -48,6 +57,12 @@ class Config:
     on_failure: str = FALLBACK
     intents: bool = True
     entities: bool = True
+    train_on: str = NEVER
+    train_skill: str | None = None
+    train_timeout: float = 3600.0  # a few thousand rows take minutes, but others' jobs may be waiting, too
+    train_alias: str | None = None
+    train_settings: tuple[tuple[str, str], ...] = ()
+    train_slot_kinds: tuple[tuple[str, str], ...] = ()
 
     def connection(self) -> Connection:
         """Return where to connect to, as the environment of this process has it.
@@ -66,7 +81,7 @@ class Config:
 
 def default_config() -> dict[str, Any]:
     """Return every key with its default, in the types of YAML."""
-    return {**asdict(Config()), "skills": []}
+    return {**asdict(Config()), "skills": [], **{key: {} for key in _PAIRS}}
 
 
 def read_config(values: Mapping[str, Any]) -> Config:
@@ -81,11 +96,14 @@ def read_config(values: Mapping[str, Any]) -> Config:
         raise ConfigError(f"unknown keys: {', '.join(unknown)}. The keys are {known}")
     for key, value in values.items():
         _check(key, value)
-    config = Config(**{**values, "skills": tuple(values.get("skills", ()))})
+    pairs = {key: _pairs(values[key]) for key in _PAIRS if key in values}
+    config = Config(**{**values, "skills": tuple(values.get("skills", ())), **pairs})
     if not (config.intents or config.entities):
         raise ConfigError("intents and entities are both false, so there is nothing to do: switch one on")
     if bool(config.tls_certificate) != bool(config.tls_key):
         raise ConfigError("tls_certificate and tls_key belong together: give both or none")
+    if config.train_on == RASA_TRAIN and config.train_skill is None:
+        raise ConfigError(f"train_on is {RASA_TRAIN}, but no skill is named: give train_skill")
     return config
 
 
@@ -107,12 +125,34 @@ def _check(key: str, value: Any) -> None:
             f"a whole number from 1 to {MAX_RANKING}",
         ),
         "on_failure": (value in (FALLBACK, RAISE), f"{FALLBACK} or {RAISE}"),
+        "train_on": (value in (NEVER, RASA_TRAIN), f"{NEVER} or {RASA_TRAIN}"),
+        "train_skill": (
+            value is None or (_is_text(value) and "@" not in value),
+            "the name of a skill, such as banking; training makes its next version",
+        ),
+        "train_timeout": (
+            _is_number(value) and 0 < value <= MAX_TRAINING_TIMEOUT,
+            f"seconds, above 0, at most {MAX_TRAINING_TIMEOUT:,.0f}",
+        ),
+        "train_alias": (value is None or _is_text(value), "an alias, such as live"),
+        "train_settings": (_is_mapping(value), "settings by name, such as {seed: 14}"),
+        "train_slot_kinds": (_is_mapping(value), "kinds by slot, such as {arrival: date}"),
         "tls_ca": (value is None or _is_text(value), "the path of a PEM file"),
         "tls_certificate": (value is None or _is_text(value), "the path of a PEM file"),
         "tls_key": (value is None or _is_text(value), "the path of a PEM file"),
     }.get(key, (isinstance(value, bool), "true or false"))
     if not fits:
         raise ConfigError(f"{key} is {value!r}: give {wanted}")
+
+
+def _pairs(value: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
+    return tuple(sorted((name, str(each)) for name, each in value.items()))
+
+
+def _is_mapping(value: Any) -> bool:
+    return isinstance(value, Mapping) and all(
+        _is_text(name) and isinstance(each, (str, int, float)) for name, each in value.items()
+    )
 
 
 def _is_text(value: Any) -> bool:

@@ -80,6 +80,11 @@ class Service:
         self._log = FailureLog(self._connection.address)
         self._reason: ClientError = UnavailableError("not asked yet")  # of the last failure
 
+    @property
+    def address(self) -> str:
+        """Where the service is."""
+        return self._connection.address
+
     def parse(self, requests: Sequence[ParseRequest]) -> list[Answer]:
         """Answer utterances in their order; an error stands for its answer, is logged and never raised."""
         answers: list[Answer] = []

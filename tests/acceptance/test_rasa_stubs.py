@@ -25,7 +25,7 @@ import sys
 import google.protobuf
 from nlu import training_client
 from nlu.client import Client, ParseRequest
-from nlu.rasa import answer, dialog, skills
+from nlu.rasa import answer, dialog, skills, training
 from nlu.rasa.config import read_config
 from nlu.rasa.service import service_of
 

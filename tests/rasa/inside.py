@@ -170,6 +170,7 @@ def check_a_new_version_is_another_fingerprint(servicer: ScriptedServicer, addre
 
     before = key()
     assert key() == before
+    assert SoftspokenNLU.fingerprint_addon({"output": None}) is None  # asked of what comes out of the cache
     servicer.version = nlu_pb2.SkillVersionRef(name="concierge", version=2, sha256="cd" * 32)
     assert key() != before
 

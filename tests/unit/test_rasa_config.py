@@ -38,6 +38,22 @@ def test_the_defaults_fit() -> None:
         ({"correct_grammar": 1}, "correct_grammar is 1: give true or false"),
         ({"on_failure": "ignore"}, "on_failure is 'ignore': give fallback or raise"),
         ({"intents": False, "entities": False}, "intents and entities are both false"),
+        ({"train_on": "always"}, "train_on is 'always': give never or rasa_train"),
+        ({"train_on": "rasa_train"}, "train_on is rasa_train, but no skill is named: give train_skill"),
+        (
+            {"train_skill": "banking@3"},
+            "train_skill is 'banking@3': give the name of a skill",
+        ),
+        ({"train_timeout": 0}, "train_timeout is 0: give seconds, above 0, at most 604,800"),
+        ({"train_alias": 1}, "train_alias is 1: give an alias, such as live"),
+        (
+            {"train_settings": ["seed=1"]},
+            "train_settings is ['seed=1']: give settings by name",
+        ),
+        (
+            {"train_slot_kinds": {"day": None}},
+            "train_slot_kinds is {'day': None}: give kinds by slot",
+        ),
         ({"tls_key": "key.pem"}, "tls_certificate and tls_key belong together"),
     ],
 )
@@ -45,6 +61,11 @@ def test_what_does_not_fit_is_named(values: dict[str, Any], message: str) -> Non
     with pytest.raises(ConfigError) as caught:
         read_config(values)
     assert message in str(caught.value)
+
+
+def test_settings_of_a_training_are_texts_in_one_order() -> None:
+    config = read_config({"train_settings": {"seed": 14, "epochs": "3", "refit": True}})
+    assert config.train_settings == (("epochs", "3"), ("refit", "True"), ("seed", "14"))
 
 
 def test_the_environment_names_another_address(monkeypatch: pytest.MonkeyPatch) -> None:
