@@ -76,7 +76,7 @@ def _listen(address: str) -> socket.socket:
         port = int(written)
         if not 0 <= port < PORTS:  # create_server would leave its socket open
             raise ValueError(f"port {port} does not exist")
-        return socket.create_server(
+        listener = socket.create_server(
             (host, port),
             family=socket.AF_INET6 if ipv6 else socket.AF_INET,
             dualstack_ipv6=ipv6 and socket.has_dualstack_ipv6(),  # as gRPC listens on [::]
@@ -87,3 +87,7 @@ def _listen(address: str) -> socket.socket:
             "that no other program has (0 takes a free one)",
             field="http",
         ) from error
+    # Head and body of an answer are written apart: together with the callers' delayed ACKs, Nagle's algorithm
+    # would hold the body back for 40 ms. (asyncio does not see that a socket of create_server is one of TCP.)
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return listener
