@@ -6,6 +6,9 @@ import time
 from collections.abc import Callable
 
 
+ROUNDING = 1e-6  # tokens; who waits as long as told must not be short of a rounding error
+
+
 class TokenBucket:
     """Fills with `rate` tokens a second, up to a second's worth, though at least one. For one thread."""
 
@@ -21,7 +24,7 @@ class TokenBucket:
         now = self._clock()
         self._tokens = min(self._size, self._tokens + self._rate * (now - self._filled))
         self._filled = now
-        if self._tokens < 1.0:
+        if self._tokens < 1.0 - ROUNDING:
             return (1.0 - self._tokens) / self._rate
         self._tokens -= 1.0
         return 0.0
