@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -49,18 +49,27 @@ def read_rasa(path: Path) -> Iterator[Item]:
             raise DataError("no `nlu:` section: name a file with Rasa NLU data, or a folder", file=str(path))
         yield from _items(section, str(path))
         return
-    for file in sorted(path.rglob("*")):
-        hidden = any(part.startswith(".") for part in file.relative_to(path).parts)
-        if file.suffix.lower() in SUFFIXES and file.is_file() and not hidden:
-            if (section := _nlu_section(file)) is not None:
-                yield from _items(section, str(file))
+    for file in files_below(path, SUFFIXES):
+        if (section := _nlu_section(file)) is not None:
+            yield from _items(section, str(file))
+
+
+def files_below(folder: Path, suffixes: Collection[str]) -> list[Path]:
+    """Return the files below a folder that have one of the suffixes, but no hidden ones, in order of path."""
+    return [
+        file
+        for file in sorted(folder.rglob("*"))
+        if file.suffix.lower() in suffixes
+        and file.is_file()
+        and not any(part.startswith(".") for part in file.relative_to(folder).parts)
+    ]
 
 
 def _nlu_section(path: Path) -> yaml.Node | None:
-    root = _compose(path)
+    root = compose(path)
     if not isinstance(root, yaml.MappingNode):
         return None
-    sections = _fields(root, str(path))
+    sections = fields_of(root, str(path))
     version, section = sections.get("version"), sections.get("nlu")
     if section is None or _is_null(section):
         return None
@@ -72,8 +81,12 @@ def _nlu_section(path: Path) -> yaml.Node | None:
     return section
 
 
-def _compose(path: Path) -> yaml.Node | None:
-    """Return the tree of YAML nodes, which know their lines; nothing is constructed, so no tag does harm."""
+def compose(path: Path) -> yaml.Node | None:
+    """Return the tree of YAML nodes, which know their lines; nothing is constructed, so no tag does harm.
+
+    Raises:
+        DataError: the file cannot be read, or is not YAML.
+    """
     text = read_text(path)
     try:
         _check_depth(path, text)
@@ -108,7 +121,7 @@ def _items(section: yaml.Node, file: str) -> Iterator[Item]:
 
 
 def _item(node: yaml.Node, file: str) -> Iterator[Item]:
-    fields = _fields(node, file)
+    fields = fields_of(node, file)
     place = _place(node, file)
     kinds = [kind for kind in _KINDS if kind in fields]
     if len(kinds) != 1:
@@ -116,7 +129,7 @@ def _item(node: yaml.Node, file: str) -> Iterator[Item]:
             f"item has {' and '.join(kinds) or 'none'} of the keys {', '.join(_KINDS)}: give it one"
         )
     kind = kinds[0]
-    name = check_label(_place(fields[kind], file), _scalar(fields[kind]), kind)
+    name = check_label(_place(fields[kind], file), scalar(fields[kind]), kind)
     examples = fields.get("examples")
     if examples is None or not examples.value:
         raise place.error(
@@ -159,10 +172,10 @@ def _listed_example(node: yaml.Node, file: str) -> _Example | DataError:
     """Read the long form: `- text: …`, perhaps with metadata."""
     place = _place(node, file)
     try:
-        text = _fields(node, file).get("text") if isinstance(node, yaml.MappingNode) else node
+        text = fields_of(node, file).get("text") if isinstance(node, yaml.MappingNode) else node
     except DataError as error:
         return error
-    raw = None if text is None else _scalar(text)
+    raw = None if text is None else scalar(text)
     if raw is None:
         return place.error("text is missing: write `- text: …`", field="text")
     return _Example(raw.strip(), place)
@@ -186,7 +199,12 @@ def _written_examples(node: yaml.Node, file: str) -> Iterator[_Example | DataErr
             yield place.error(f"example {stripped[:40]!r} does not begin with `- `: add it", field="examples")
 
 
-def _fields(node: yaml.Node, file: str) -> dict[str, yaml.Node]:
+def fields_of(node: yaml.Node, file: str) -> dict[str, yaml.Node]:
+    """Return the values of a mapping by their keys.
+
+    Raises:
+        DataError: it is none, or a key is there twice.
+    """
     if not isinstance(node, yaml.MappingNode):
         raise _place(node, file).error("item has no keys: write `- intent: NAME`")
     fields: dict[str, yaml.Node] = {}
@@ -197,7 +215,7 @@ def _fields(node: yaml.Node, file: str) -> dict[str, yaml.Node]:
     return fields
 
 
-def _scalar(node: yaml.Node) -> str | None:
+def scalar(node: yaml.Node) -> str | None:
     """Return the text as written: an intent called `yes` or `42` stays that."""
     return str(node.value) if isinstance(node, yaml.ScalarNode) and not _is_null(node) else None
 

@@ -47,6 +47,34 @@ def schema_from_data(
     return schema
 
 
+def unused_phrases(
+    utterances: Sequence[Utterance], phrases: Sequence[PhraseList], given: SlotSchema
+) -> list[PhraseList]:
+    """Return the phrases that `schema_from_data` has no use for, because they are of no slot."""
+    seen = _seen(utterances)
+    said = {key for slot in seen.values() for key in slot.said}
+    said |= {
+        exact_key(each)
+        for slot_type in given.values()
+        for pair in slot_type.values.items()
+        for each in (pair[0], *pair[1])
+    }
+    said |= {
+        exact_key(phrase)
+        for each in phrases
+        if each.kind is PhraseKind.LOOKUP and each.name in seen
+        for phrase in each.phrases
+    }
+    unused = []
+    for each in phrases:
+        keys = {exact_key(phrase) for phrase in (each.name, *each.phrases)}
+        if each.kind is PhraseKind.SYNONYM and not keys.isdisjoint(said):
+            said |= keys
+        elif each.kind is PhraseKind.SYNONYM or each.name not in seen:
+            unused.append(each)
+    return unused
+
+
 def _seen(utterances: Sequence[Utterance]) -> Mapping[str, _Seen]:
     seen: dict[str, _Seen] = defaultdict(_Seen)
     for row in utterances:

@@ -21,6 +21,7 @@ from skills.resolution import (
     read_schema_document,
     schema_document,
     schema_from_data,
+    unused_phrases,
 )
 from skills.utterance import Entity, Utterance
 
@@ -242,6 +243,7 @@ def test_a_schema_learns_from_the_data() -> None:
         "date": SlotType(ValueKind.DATE),
         "flight": SlotType(patterns=(r"[A-Z]{2} \d+",)),
     }
+    assert unused_phrases(rows, phrases, {}) == [phrases[1], phrases[4], phrases[6]]
 
 
 def test_what_is_given_comes_before_what_the_data_says() -> None:

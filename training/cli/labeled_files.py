@@ -12,7 +12,8 @@ from skills.skill import OUT_OF_SCOPE_LABEL, SkillKind
 
 if TYPE_CHECKING:
     from skills.correction import CorrectedSentence
-    from skills.formats import PhraseList
+    from skills.formats import PhraseKind, PhraseList
+    from skills.formats.rasa_unused import Unused
     from skills.training_data import Row, TrainingData
     from skills.utterance import Utterance
 
@@ -21,6 +22,7 @@ Rows = tuple["tuple[Utterance, ...]", Skipped]
 Sentences = tuple["tuple[CorrectedSentence, ...]", Skipped]
 
 _SHOWN = 5  # bad rows in a warning
+_SHOWN_UNUSED = 20  # lines; JSON has all
 
 
 @dataclass(frozen=True)
@@ -69,6 +71,26 @@ class LabeledFiles:
         held_out, dev_skipped, _ = self._read_kind(kind, dev) if dev else (None, (), ())
         data = TrainingData(kind, (*train, *outside), held_out, phrases, schema)
         return data, (*skipped, *outside_skipped, *dev_skipped)
+
+    def unused(self, data: TrainingData) -> list[Unused]:
+        """Return what of Rasa's files no skill learns, or not one on this data.
+
+        Raises:
+            DataError: a file cannot be read.
+        """
+        from skills.formats.rasa_unused import unused_parts
+        from skills.resolution import unused_phrases
+        from skills.utterance import Utterance
+
+        rows = [row for row in data.train if isinstance(row, Utterance)]
+        left_out = {(each.kind, each.name) for each in unused_phrases(rows, data.phrases, data.slot_types)}
+
+        def reason(kind: PhraseKind, name: str) -> str:
+            if data.kind not in (SkillKind.SLOTS, SkillKind.JOINT):
+                return f"a skill of kind {data.kind} has no slots"
+            return "no row has a slot that it is of" if (kind, name) in left_out else ""
+
+        return [each for path in self.paths for each in unused_parts(path, reason)]
 
     def _read_kind(
         self, kind: SkillKind, paths: Sequence[Path]
@@ -160,6 +182,12 @@ class LabeledFiles:
             tuple(sentence for each in found for sentence in each.sentences),
             tuple(error for each in found for error in each.skipped),
         )
+
+
+def unused_lines(unused: Sequence[Unused]) -> list[str]:
+    """Return a line for each part that was not used, the first ones of many."""
+    more = [f"and {len(unused) - _SHOWN_UNUSED:,} more"] if len(unused) > _SHOWN_UNUSED else []
+    return [*map(str, unused[:_SHOWN_UNUSED]), *more]
 
 
 def skip_warnings(skipped: Skipped) -> list[str]:

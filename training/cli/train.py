@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 import click
@@ -76,6 +77,7 @@ def _document(tuned: Tuned, tuning: Tuning) -> dict[str, Any]:
         "held_out": scores(tuned.version.kind, tuned.trained.held_out).document,
         "refitted": tuned.trained.refitted,
         "warnings": list(tuned.warnings),
+        "unused": list(map(asdict, tuned.unused)),
         "report": None if tuning.report is None else str(tuning.report),
         "seconds": round(tuned.seconds, 1),
     }

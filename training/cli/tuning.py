@@ -18,12 +18,13 @@ from skills.job import JobRequest, Lease
 from skills.skill import LIVE, SkillKind, SkillRef, check_name
 from training.cli.catalogs import open_catalog
 from training.cli.failures import ExitCode
-from training.cli.labeled_files import LabeledFiles, skip_warnings
+from training.cli.labeled_files import LabeledFiles, skip_warnings, unused_lines
 from training.cli.output import print_message, print_warning
 from training.cli.progress import training_progress
 from training.cli.reports import check_report, write_page
 
 if TYPE_CHECKING:
+    from skills.formats.rasa_unused import Unused
     from skills.skill import SkillVersion
     from skills.training_data import TrainingData
     from storage.catalog import Catalog
@@ -80,20 +81,22 @@ class Tuning:
 
 @dataclass(frozen=True)
 class Checked:
-    """Rows that can be trained on, what there is to say about them, and what is doubtful."""
+    """Rows that can be trained on, a summary of them, what of them is doubtful, and what was not used."""
 
     data: TrainingData
     summary: str
     warnings: tuple[str, ...]
+    unused: tuple[Unused, ...]
 
 
 @dataclass(frozen=True)
 class Tuned:
-    """The version as stored, how it did on held-out rows, and what was doubtful about the data."""
+    """The version as stored, how it did on held-out rows, what of the data was doubtful or not used."""
 
     version: SkillVersion
     trained: Trained[Any]
     warnings: tuple[str, ...]
+    unused: tuple[Unused, ...]
     seconds: float  # from the first file read to the version stored
 
 
@@ -115,11 +118,12 @@ def run_tuning(tuning: Tuning) -> Tuned:
     if tuning.report is not None:
         measured_on = ", ".join(map(str, tuning.dev)) or "rows held out of the training data"
         write_page(tuning.report, result.version, result.trained.held_out, measured_on, checked.warnings)
-    return Tuned(result.version, result.trained, checked.warnings, time.monotonic() - began)
+    seconds = time.monotonic() - began
+    return Tuned(result.version, result.trained, checked.warnings, checked.unused, seconds)
 
 
 def check_data(tuning: Tuning) -> Checked:
-    """Read the files and check what is in them; what is doubtful becomes warnings.
+    """Read the files and check what is in them; what is doubtful becomes warnings, what is not used is told.
 
     The rows of a version to grow from are added.
 
@@ -135,11 +139,14 @@ def check_data(tuning: Tuning) -> Checked:
     if tuning.grown_from:
         with open_catalog(tuning.catalog) as catalog:
             data = data_to_grow(catalog, catalog.get(tuning.parent), data)
+    unused = tuning.files.unused(data)
     prepared = prepare(tuning.name, data, tuning.config, peft=tuning.peft)
     warnings = (*skip_warnings(skipped), *prepared.warnings)
     for warning in warnings:
         print_warning(warning)
-    return Checked(data, prepared.summary, warnings)
+    for line in unused_lines(unused):
+        print_message(line, label="not used")
+    return Checked(data, prepared.summary, warnings, tuple(unused))
 
 
 def _run_in_place(catalog: Catalog, tuning: Tuning, checked: Checked) -> JobResult:
