@@ -24,7 +24,7 @@ from nlu.prompt import Floats
 if TYPE_CHECKING:
     from openvino import CompiledModel
 
-KERNELS = 100  # kept for shapes of batches; the default, 5,000, grows 0.4 MB a batch and saves no time (measured)
+KERNELS = 100  # kept, of shapes of batches; the default of 5,000 grows 0.4 MB a batch and saves no time
 EXPORT = "1"  # part of the cache key: raise it when the export below changes
 
 
