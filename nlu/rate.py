@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-
 ROUNDING = 1e-6  # tokens; who waits as long as told must not be short of a rounding error
 
 
