@@ -5,10 +5,14 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 PROTO_VENV := .proto-venv
 
-.PHONY: demo test check proto bench
+.PHONY: demo rasa-demo test check proto bench
 
 demo: $(INSTALLED)
 	$(BIN)/softspoken demo
+
+# Installs a Rasa of its own the first time: 5 minutes, 3 GB.
+rasa-demo: $(INSTALLED)
+	$(BIN)/python -m examples.rasa.demo
 
 test: $(INSTALLED)
 	$(BIN)/python -m pytest
@@ -18,7 +22,7 @@ check: $(INSTALLED)
 	$(BIN)/ruff format --check .
 	$(BIN)/buf lint
 	$(BIN)/mypy
-	$(BIN)/mypy tests benchmarks examples/clients/python
+	$(BIN)/mypy tests benchmarks examples
 
 # Stubs of an old grpcio-tools load on every newer runtime (Rasa 3.6 has protobuf 4.23.3), never the other way.
 proto: $(PROTO_VENV)/.installed

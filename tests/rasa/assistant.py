@@ -31,7 +31,7 @@ def free_port() -> int:
 
 @dataclass(frozen=True)
 class Project:
-    """A copy of tests/rasa/project; the service is at `address`, whatever config.yml says."""
+    """A copy of a Rasa project; the service is at `address`, whatever config.yml says."""
 
     folder: Path
     python: Path
@@ -40,8 +40,15 @@ class Project:
 
     @classmethod
     def copied(cls, folder: Path, python: Path, address: str) -> Project:
-        shutil.copytree(ROOT / "tests" / "rasa" / "project", folder)
+        """Return a copy of tests/rasa/project, with the example's NLU data."""
+        project = cls.of(ROOT / "tests" / "rasa" / "project", folder, python, address)
         shutil.copytree(DATA, folder / "data", dirs_exist_ok=True)
+        return project
+
+    @classmethod
+    def of(cls, source: Path, folder: Path, python: Path, address: str) -> Project:
+        """Return a copy of the project `source`."""
+        shutil.copytree(source, folder)
         (folder / "path").mkdir()
         for name in ("nlu", "tests"):  # and nothing else of ours is in Rasa's reach
             (folder / "path" / name).symlink_to(ROOT / name)
@@ -127,6 +134,16 @@ class Assistant:
         """Return what the bot answers over the REST channel."""
         replies = self._ask("POST", "/webhooks/rest/webhook", {"sender": sender, "message": text})
         return [reply["text"] for reply in replies]
+
+    def understood(self, sender: str) -> dict[str, Any]:
+        """Return what was made of the sender's last message.
+
+        The tracker's `latest_message` is another: it leaves out the answers that a form has taken.
+        """
+        tracker = self._ask("GET", f"/conversations/{sender}/tracker?include_events=ALL")
+        said = [event for event in tracker["events"] if event["event"] == "user"]
+        found: dict[str, Any] = said[-1]["parse_data"]
+        return found
 
     def wait(self, process: subprocess.Popen[bytes], path: str = "/") -> None:
         """Wait until the server answers."""
