@@ -7,7 +7,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, Field, JsonValue
 
 from nlu.client_wire import read_result
-from nlu.rasa.answer import entities_of, ranking_of, summary_of
+from nlu.rasa.answer import entities_of, ranking_of, selected_response, summary_of
 from nlu.wire import write_result
 from skills.parse import ParseResult
 
@@ -100,6 +100,6 @@ def answer_of(text: str, result: ParseResult) -> ParseAnswer:
         intent=ranking[0],
         entities=[Entity(**each, extractor=EXTRACTOR) for each in entities_of(seen)],
         intent_ranking=ranking,
-        response_selector={},
+        response_selector=selected_response(seen),
         softspoken=summary_of(seen, None),
     )

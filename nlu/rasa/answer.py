@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Dict
 
 from nlu.client_errors import ClientError
-from nlu.client_types import Outcome, ParseResult, SkillResult, Slot
+from nlu.client_types import Intent, Outcome, ParseResult, SkillResult, Slot
 
 FALLBACK_INTENT = "nlu_fallback"  # as Rasa's FallbackClassifier names it
 FAILED = "failed"  # the outcome when there is no answer
@@ -17,18 +17,39 @@ def ranking_of(result: ParseResult | None, length: int) -> list[Dictionary]:
     """Return the intents of all skills, best first; Rasa's intent is the first of them.
 
     That is `nlu_fallback` when nothing matched, as if FallbackClassifier had put it there; its confidence of
-    1 keeps that classifier from doing so again.
+    1 keeps that classifier from doing so again. A retrieval intent such as `faq/opening` is `faq`, as
+    in stories and rules; see `selected_response`.
     """
     answers = _intent_answers(result)
     answers = [answer for answer in answers if answer.intent] or answers  # others would outbid them
     best: dict[str, float] = {}
     for answer in answers:
         for intent in answer.ranking:
-            best[intent.name] = max(intent.confidence, best.get(intent.name, 0.0))
+            story_name = _story_name(intent.name)
+            best[story_name] = max(intent.confidence, best.get(story_name, 0.0))
     ranking = [_intent(name, best[name]) for name in sorted(best, key=lambda name: -best[name])]
-    chosen = max((a.intent for a in answers if a.intent), key=lambda intent: intent.confidence, default=None)
-    first = _intent(FALLBACK_INTENT, 1.0) if chosen is None else _intent(chosen.name, best[chosen.name])
+    chosen = _chosen(result)
+    name = None if chosen is None else _story_name(chosen.name)
+    first = _intent(FALLBACK_INTENT, 1.0) if name is None else _intent(name, best[name])
     return [first, *(each for each in ranking if each["name"] != first["name"])][:length]
+
+
+def selected_response(result: ParseResult | None) -> Dictionary:
+    """Return what Rasa's ResponseSelector would say: by which response `utter_faq` answers `faq/opening`.
+
+    Nothing if the intent is no retrieval intent.
+    """
+    chosen = _chosen(result)
+    if chosen is None or _story_name(chosen.name) == chosen.name:
+        return {}
+    prediction = {
+        "responses": [],
+        "confidence": chosen.confidence,
+        "intent_response_key": chosen.name,
+        "utter_action": f"utter_{chosen.name}",
+    }
+    intent = _story_name(chosen.name)
+    return {"all_retrieval_intents": [intent], intent: {"response": prediction, "ranking": []}}
 
 
 def entities_of(result: ParseResult | None) -> list[Dictionary]:
@@ -54,6 +75,18 @@ def summary_of(result: ParseResult | None, error: ClientError | None) -> Diction
     if result.corrected_text:
         summary["corrected_text"] = result.corrected_text
     return summary
+
+
+def _chosen(result: ParseResult | None) -> Intent | None:
+    """Return the intent of the skill that is the most confident of those that matched."""
+    matched = (answer.intent for answer in _intent_answers(result))
+    return max((each for each in matched if each), key=lambda intent: intent.confidence, default=None)
+
+
+def _story_name(intent: str) -> str:
+    """Return what stories call an intent; as Rasa has it, one slash parts it from its response."""
+    name, _, key = intent.partition("/")
+    return name if name and key and "/" not in key else intent
 
 
 def _intent_answers(result: ParseResult | None) -> list[SkillResult]:

@@ -23,13 +23,14 @@ from rasa.shared.nlu.training_data.training_data import TrainingData
 
 from nlu.client_errors import ClientError
 from nlu.client_types import ParseRequest, ParseResult, SkillDetails
-from nlu.rasa.answer import entities_of, ranking_of, summary_of
+from nlu.rasa.answer import entities_of, ranking_of, selected_response, summary_of
 from nlu.rasa.config import RAISE, RASA_TRAIN, Config, ConfigError, default_config, read_config
 from nlu.rasa.dialog import expected_slots, last_bot_text, session_of
 from nlu.rasa.service import Service, service_of
 from nlu.rasa.skills import check_skills, missing_intents, names_of
 from nlu.rasa.training import asking, train_skill
 
+RESPONSE_SELECTOR = "response_selector"
 SUMMARY = "softspoken"  # where the outcome is in a message
 VERSIONS_FILE = "versions.json"
 TRAINED_FILE = "trained.json"  # the version that was trained together with the model, if one was
@@ -163,6 +164,9 @@ class SoftspokenNLU(GraphComponent, IntentClassifier, EntityExtractorMixin):
             ranking = ranking_of(result, self._config.intent_ranking_length)
             message.set(INTENT, dict(ranking[0]), add_to_output=True)
             message.set(INTENT_RANKING_KEY, ranking, add_to_output=True)
+            if selected := selected_response(result):
+                selected = {**message.get(RESPONSE_SELECTOR, {}), **selected}
+                message.set(RESPONSE_SELECTOR, selected, add_to_output=True)
         if self._config.entities:
             entities = self.add_extractor_name(entities_of(result))
             message.set(ENTITIES, message.get(ENTITIES, []) + entities, add_to_output=True)

@@ -39,6 +39,7 @@ def names_of(skills: Iterable[SkillDetails]) -> list[str]:
 
 
 def missing_intents(intents: Iterable[str], skills: Iterable[SkillDetails]) -> list[str]:
-    """Return the intents that no skill can answer; `faq/opening` is answered as `faq/opening` or as `faq`."""
-    known = {label for skill in skills for label in skill.labels}.union(_RASA_INTENTS)
-    return sorted(name for name in intents if name not in known and name.split("/")[0] not in known)
+    """Return the intents that no skill can answer; one of `faq` and `faq/opening` answers the other."""
+    labels = {label for skill in skills for label in skill.labels}
+    known = labels.union(_RASA_INTENTS, (label.split("/")[0] for label in labels))
+    return sorted(name for name in intents if name not in known and name.split("/")[0] not in labels)

@@ -22,7 +22,7 @@ from tests.rasa.environment import ACTIONS, RASA, EnvironmentUnavailableError, p
 
 CONCIERGE = ROOT / "examples" / "concierge"
 CONVERSATIONS = 20
-RASA_CHECKS = 10  # in tests/rasa/inside.py
+RASA_CHECKS = 11  # in tests/rasa/inside.py
 ACTION_CHECKS = 8  # in tests/rasa/inside_sdk.py
 
 pytestmark = [

@@ -13,13 +13,14 @@ from pathlib import Path
 from typing import Any
 
 import grpc
+from rasa.core.actions.action import ActionRetrieveResponse
 from rasa.engine.graph import ExecutionContext, GraphSchema
 from rasa.engine.storage.local_model_storage import LocalModelStorage
 from rasa.engine.storage.resource import Resource
 from rasa.engine.training.fingerprinting import calculate_fingerprint_key
 from rasa.nlu.classifiers.fallback_classifier import FallbackClassifier
 from rasa.shared.core.domain import Domain
-from rasa.shared.core.events import BotUttered, SlotSet
+from rasa.shared.core.events import BotUttered, SlotSet, UserUttered
 from rasa.shared.core.trackers import DialogueStateTracker
 from rasa.shared.exceptions import InvalidConfigException, RasaException
 from rasa.shared.nlu.training_data.message import Message
@@ -79,6 +80,16 @@ def check_out_of_scope_is_rasas_fallback_once(servicer: ScriptedServicer, addres
     found = parsed(component(address), "boil an egg")
     assert found["intent"] == {"name": "nlu_fallback", "confidence": 1.0}
     assert [each["name"] for each in found["intent_ranking"]] == ["nlu_fallback", "greet", "leave"]
+
+
+def check_a_retrieval_intent_is_answered_by_its_response(servicer: ScriptedServicer, address: str) -> None:
+    servicer.intents = [("faq/opening", 0.75), ("faq/fines", 0.125), ("leave", 0.125)]
+    found = parsed(component(address), "when do you open", response_selector={"default": {"response": {}}})
+    assert found["intent"] == {"name": "faq", "confidence": 0.75}, found
+    assert set(found["response_selector"]) == {"all_retrieval_intents", "default", "faq"}
+    tracker = DialogueStateTracker("user-7", [])
+    tracker.update(UserUttered(found["text"], found["intent"], parse_data=found))
+    assert ActionRetrieveResponse("utter_faq").get_full_retrieval_name(tracker) == "utter_faq/opening"
 
 
 def check_failures_are_fallbacks(servicer: ScriptedServicer, address: str) -> None:

@@ -15,7 +15,7 @@ VERSION = nlu_pb2.SkillVersionRef(name="concierge", version=1, sha256="ab" * 32)
 
 
 class ScriptedServicer(nlu_pb2_grpc.NluServiceServicer):
-    """Answers the intent `greet`, and the first five characters as a `city`, unless `code` refuses.
+    """Answers the first of `intents`, and the first five characters as a `city`, unless `code` refuses.
 
     slots: name, role and value of others instead. parsed: the requests of `Parse`; batches: the sizes of
     those of `BatchParse`.
@@ -26,6 +26,7 @@ class ScriptedServicer(nlu_pb2_grpc.NluServiceServicer):
         self.outcome = nlu_pb2.OUTCOME_MATCHED
         self.version = VERSION
         self.kind = nlu_pb2.SKILL_KIND_INTENT_SLOTS
+        self.intents = [("greet", 0.75), ("leave", 0.25)]
         self.slots: list[tuple[str, str, str]] | None = None
         self.grammar: nlu_pb2.GrammarResult | None = None
         self.parsed: list[nlu_pb2.ParseRequest] = []
@@ -61,10 +62,7 @@ class ScriptedServicer(nlu_pb2_grpc.NluServiceServicer):
         end = min(5, len(request.text))
         raw, span = request.text[:end], nlu_pb2.Span(start=0, end=end)
         slots = [("city", "", raw.upper())] if self.slots is None else self.slots
-        ranking = [
-            nlu_pb2.Intent(name="greet", confidence=0.75),
-            nlu_pb2.Intent(name="leave", confidence=0.25),
-        ]
+        ranking = [nlu_pb2.Intent(name=name, confidence=confidence) for name, confidence in self.intents]
         result = nlu_pb2.SkillResult(
             skill=self.version,
             kind=self.kind,

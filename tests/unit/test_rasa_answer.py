@@ -17,7 +17,7 @@ from nlu.client_types import (
     Slot,
     Timings,
 )
-from nlu.rasa.answer import entities_of, ranking_of, summary_of
+from nlu.rasa.answer import entities_of, ranking_of, selected_response, summary_of
 
 
 def result(*answers: SkillResult, **fields: Any) -> ParseResult:
@@ -53,14 +53,30 @@ def city(**fields: Any) -> Slot:
         ([answer(("a", 0.6)), answer(("b", 0.9), ("a", 0.1))], [("b", 0.9), ("a", 0.6)]),
         ([answer(("a", 0.6)), answer(("b", 0.9), outcome=Outcome.OUT_OF_SCOPE)], [("a", 0.6)]),
         ([answer(*((c, 0.2) for c in "abcde"))], [("a", 0.2), ("b", 0.2), ("c", 0.2)]),
+        ([answer(("faq/a", 0.6), ("b", 0.2), ("faq/c", 0.1))], [("faq", 0.6), ("b", 0.2)]),
+        ([answer(("a/b/c", 0.6), ("/a", 0.2), ("a/", 0.1))], [("a/b/c", 0.6), ("/a", 0.2), ("a/", 0.1)]),
     ],
-    ids=["nothing", "one", "ambiguous", "out of scope", "two skills", "one of two", "cut off"],
+    ids=["nothing", "one", "ambiguous", "unknown", "two skills", "one of two", "cut off", "faq", "slashes"],
 )
 def test_the_ranking_begins_with_the_intent(
     answers: list[SkillResult], expected: list[tuple[str, float]]
 ) -> None:
     ranking = ranking_of(result(*answers), 3)
     assert [(each["name"], each["confidence"]) for each in ranking] == expected
+
+
+def test_a_retrieval_intent_selects_its_response() -> None:
+    found = selected_response(result(answer(("faq/opening", 0.6), ("faq/fines", 0.3))))
+    assert found["all_retrieval_intents"] == ["faq"]
+    assert found["faq"]["response"] == {
+        "responses": [],
+        "confidence": 0.6,
+        "intent_response_key": "faq/opening",
+        "utter_action": "utter_faq/opening",
+    }
+    unknown = answer(("faq/opening", 0.6), outcome=Outcome.OUT_OF_SCOPE)
+    assert selected_response(result(unknown)) == selected_response(result(answer(("a", 0.6)))) == {}
+    assert selected_response(None) == {}
 
 
 def test_an_entity_has_what_rasa_reads_and_no_empty_role() -> None:
