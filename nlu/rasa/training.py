@@ -76,7 +76,7 @@ def train_skill(config: Config, training_data: Any) -> str:
             job = client.retry_job(job.id)
         job = _ended(client, job, config.train_timeout)
     if job.state is not JobState.SUCCEEDED:
-        raise TrainingFailedError(f"job {job.id} has {job.state}: {job.reason or 'no reason was given'}")
+        raise TrainingFailedError(_end_of(job))
     if job.reason:
         logger.warning("softspoken: job %d: %s", job.id, job.reason)
     logger.info("softspoken: job %d made %s@%d", job.id, spec.skill, job.version)
@@ -170,6 +170,12 @@ def _ended(client: TrainingClient, job: Job, seconds: float) -> Job:
                 f"job {job.id} is {job.state} after {seconds:g} s (train_timeout); it goes on: "
                 "run `rasa train` again to wait for it"
             ) from error
+
+
+def _end_of(job: Job) -> str:
+    if job.state is JobState.CANCELLED:
+        return f"job {job.id} was cancelled"
+    return f"job {job.id} has {job.state}: {job.reason or 'no reason was given'}"
 
 
 def _progress(job: Job) -> str:

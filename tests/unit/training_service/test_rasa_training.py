@@ -13,9 +13,11 @@ from typing import Any
 import pytest
 
 from nlu.client_errors import ClientError, InvalidRequestError
+from nlu.rasa import training
 from nlu.rasa.config import Config
 from nlu.rasa.training import TrainingFailedError, asking, read_data, train_skill
 from nlu.training_client import Example, ExampleSlot, PhraseKind, PhraseList
+from skills.job import JobProgress
 from skills.skill import SkillDraft
 from skills.skill import SkillKind as Kind
 from skills.training_data import TrainingData
@@ -164,6 +166,21 @@ def test_a_job_that_failed_is_an_error_with_its_reason_and_is_tried_again(
         assert again.result(SECONDS) == "concierge@1"
 
 
+def test_rasas_log_tells_how_far_a_job_is(
+    server: Any, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(training, "LOG_SECONDS", 0.0)
+    with ThreadPoolExecutor(1) as pool, caplog.at_level(logging.INFO):
+        waiting = pool.submit(train_skill, config(server), many())
+        lease = claimed(server)
+        server.catalog.jobs.heartbeat(lease, JobProgress("tune", 20, 100, 0.5, 0.75, "accuracy", 12.5))
+        until(lambda: "job 1 is running: tune, step 20 of 100, accuracy 0.750, 12 s left" in caplog.text)
+        server.catalog.jobs.cancel(1)
+        server.catalog.jobs.release(lease)
+        with pytest.raises(TrainingFailedError, match="job 1 was cancelled"):
+            waiting.result(SECONDS)
+
+
 def test_a_job_that_takes_too_long_goes_on(server: Any) -> None:
     with pytest.raises(TrainingFailedError, match=r"job 1 is queued after 0\.2 s .* it goes on"):
         train_skill(config(server, train_timeout=0.2), many())
@@ -189,9 +206,14 @@ def test_what_the_service_refuses_is_an_error(server: Any) -> None:
 
 def claimed(server: Any) -> Any:
     """Return the lease of a job as soon as there is one."""
+    return until(lambda: server.catalog.jobs.claim("a worker"))
+
+
+def until(look: Callable[[], Any]) -> Any:
+    """Return what is looked for as soon as it is there."""
     pause, deadline = threading.Event(), time.monotonic() + SECONDS
     while time.monotonic() < deadline:
-        if lease := server.catalog.jobs.claim("a worker"):
-            return lease
+        if found := look():
+            return found
         pause.wait(0.05)
-    raise AssertionError("no job came")
+    raise AssertionError("it never came")
