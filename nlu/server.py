@@ -13,18 +13,15 @@ from contextlib import (
     contextmanager,
     suppress,
 )
-from dataclasses import dataclass, field
 from functools import cache
-from pathlib import Path
 
 import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from nlu.access import KeyRing
-from nlu.address import is_loopback
-from nlu.backbone import EMBEDDED, MAX_TOKENS, Backbone
-from nlu.batcher import BATCH_TOKENS, QUEUE_ROWS, Batcher
+from nlu.backbone import Backbone
+from nlu.batcher import Batcher
 from nlu.compute import Compute, choose
 from nlu.corrector import Correction, CorrectionRow, Corrector
 from nlu.engine import Engine, make_engine
@@ -34,8 +31,8 @@ from nlu.interceptors import CallBoundary
 from nlu.loader import Loader
 from nlu.parser import Parser
 from nlu.reader import Reader
-from nlu.registry import POLL_SECONDS, Registry
-from nlu.residency import SKILL_MEMORY
+from nlu.registry import Registry
+from nlu.server_settings import ServerSettings
 from nlu.service import NluServicer, Service
 from nlu.tls import TlsFiles
 from nlu.training_service import CheckTraining, Training, TrainingServicer
@@ -46,83 +43,11 @@ from storage.catalog import Catalog
 MESSAGE_BYTES = 4 << 20  # gRPC's own default; 256 texts of 2,000 characters fit
 CORRECTION_NICENESS = 10  # of its thread: intents and slots, which most dialogs wait for, go first
 CORRECTION_TOKENS = 256  # of one batch: larger ones take longer and are no more efficient (measured)
-AUTH = ("auto", "keys", "none")
 FLUSH_SECONDS = 1.0  # for the last answers to leave, after they were given
 NLU_SERVICE: str = nlu_pb2.DESCRIPTOR.services_by_name["NluService"].full_name
 TRAINING_SERVICE: str = training_pb2.DESCRIPTOR.services_by_name["TrainingService"].full_name
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class ServerSettings:
-    """What a server can be told; checked when made.
-
-    Raises:
-        InputError: a value is out of bounds or does not go with another; names the field.
-    """
-
-    catalog: str  # URL
-    backbone: str = EMBEDDED
-    address: str = "127.0.0.1:50051"  # port 0 takes a free one
-    http: str = ""  # another address, for Rasa's NLU HTTP API; none for no HTTP
-    http_token: str = field(default="", repr=False)  # of those who may ask there; none lets everyone ask
-    engine: str = "auto"
-    device: str = "auto"
-    precision: str = "auto"
-    threads: int = 0  # as many as the process may use
-    reflection: bool = False  # tells the methods to anyone who asks
-    training: bool = False  # lets whoever may call have skills trained, promoted and deleted
-    auth: str = "auto"  # "keys": API keys; "none"; "auto": keys where other machines can connect
-    cache: Path | None = None  # of converted models; None for the user's
-    poll_seconds: float = POLL_SECONDS
-    grace_seconds: float = (
-        10.0  # for requests in flight at a stop; most container runtimes kill after as much
-    )
-    insecure: bool = False  # plaintext beyond this machine, for a proxy or a mesh that encrypts
-    tls_certificate: Path | None = None  # PEM, with the chain
-    tls_key: Path | None = None
-    tls_client_ca: Path | None = None  # only clients with a certificate of this authority are let in
-    queue_rows: int = QUEUE_ROWS
-    batch_tokens: int = BATCH_TOKENS
-    skill_memory: int = SKILL_MEMORY
-
-    def __post_init__(self) -> None:
-        at_least = {"queue_rows": 1, "batch_tokens": MAX_TOKENS, "grace_seconds": 0, "skill_memory": 0}
-        for name, least in at_least.items():
-            value = getattr(self, name)
-            if not value >= least:
-                raise InputError(f"{name} is {value}, at least {least} is needed", field=name)
-        if not self.poll_seconds > 0:
-            raise InputError(
-                f"poll_seconds is {self.poll_seconds}, more than 0 is needed", field="poll_seconds"
-            )
-        if (self.tls_certificate is None) != (self.tls_key is None):
-            raise InputError(
-                "TLS needs both a certificate and its key: give both, or none", field="tls_certificate"
-            )
-        if self.tls_client_ca and not self.tls_certificate:
-            raise InputError("a client CA needs TLS: give a certificate and its key", field="tls_client_ca")
-        if self.auth not in AUTH:
-            raise InputError(f"auth is {self.auth!r}: use one of {', '.join(AUTH)}", field="auth")
-        for name in ("address", "http"):
-            address = getattr(self, name)
-            if address and not (self.tls_certificate or self.insecure or is_loopback(address)):
-                raise InputError(
-                    f"{name} {address} can be reached from other machines, but there is no TLS: give a "
-                    "certificate and its key, listen on 127.0.0.1, or set insecure if a proxy encrypts",
-                    field=name,
-                )
-
-    @property
-    def is_reachable(self) -> bool:
-        """Whether other machines can connect."""
-        return not all(is_loopback(address) for address in (self.address, self.http) if address)
-
-    @property
-    def needs_keys(self) -> bool:
-        """Whether callers need an API key."""
-        return self.auth == "keys" or (self.auth == "auto" and self.is_reachable)
 
 
 @asynccontextmanager

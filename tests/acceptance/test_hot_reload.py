@@ -34,7 +34,8 @@ TEXTS = ("pay my card", "where is the money that I sent yesterday", "hello")
 
 SERVER = """
 import asyncio, pathlib, sys
-from nlu.server import ServerSettings, serve
+from nlu.server import serve
+from nlu.server_settings import ServerSettings
 
 settings = ServerSettings(
     sys.argv[1], address="127.0.0.1:0", threads=1, precision="float32", cache=pathlib.Path(sys.argv[2])

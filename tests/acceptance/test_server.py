@@ -50,7 +50,8 @@ CALLERS = 32
 
 SERVER = """
 import asyncio, json, pathlib, sys
-from nlu.server import ServerSettings, serve
+from nlu.server import serve
+from nlu.server_settings import ServerSettings
 
 settings = json.loads(sys.argv[1])
 paths = {name: pathlib.Path(path) for name, path in json.loads(sys.argv[2]).items()}

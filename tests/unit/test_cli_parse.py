@@ -19,7 +19,7 @@ from nlu.client_types import (
     SkillVersion,
     Timings,
 )
-from nlu.server import ServerSettings
+from nlu.server_settings import ServerSettings
 from storage.catalog import Catalog
 from training.cli import parse as parse_module
 from training.cli.program import program

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from nlu.half import widened
 from nlu.prompt import Floats, Prompt
 from training.config import TuningConfig, make_config
 from training.example import Example
@@ -91,7 +92,7 @@ def accuracy(encoder: Rotated, tuned: Tuned, where: Sequence[Example]) -> float:
 
 def weights_of(encoder: Rotated) -> Floats:
     [matrix] = encoder.prompt().arrays()
-    return matrix
+    return widened(matrix)
 
 
 def test_learns() -> None:

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from nlu.server import ServerSettings, serve
+from nlu.server import serve
+from nlu.server_settings import ServerSettings
 from skills.errors import CatalogError, InputError
 
 CERTIFICATE, KEY = Path("certificate.pem"), Path("key.pem")

@@ -14,6 +14,7 @@ from torch import nn
 from nlu.backbone import Backbone
 from nlu.compute import Compute, Precision
 from nlu.engine import Engine, make_engine
+from nlu.half import widened
 from nlu.head import energy
 from nlu.loaded import LoadedSkill, load_skill
 from nlu.prompt import Floats, Prompt
@@ -190,7 +191,7 @@ def test_both_runs_begin_at_the_start_that_was_given(
     begun: list[Floats] = []
 
     def recording_tune(encoder: PromptedEncoder, *args: Any, **options: Any) -> int:
-        begun.extend(encoder.prompt().arrays())
+        begun.extend(map(widened, encoder.prompt().arrays()))
         return tune(encoder, *args, **options)
 
     monkeypatch.setattr("training.trainer.tune", recording_tune)

@@ -26,7 +26,7 @@ from training.cli.output import Table, cell, on_terminal
 
 if TYPE_CHECKING:
     from nlu.client import Tls
-    from nlu.server import ServerSettings
+    from nlu.server_settings import ServerSettings
     from skills import parse
 
 BATCH = 64  # utterances of one call, and in flight offline

@@ -28,7 +28,7 @@ from training.cli.output import print_json, print_table
 
 if TYPE_CHECKING:
     from nlu.client import Tls
-    from nlu.server import ServerSettings
+    from nlu.server_settings import ServerSettings
 
 STANDARD_INPUT = "-"
 
@@ -156,7 +156,7 @@ def _tls(options: dict[str, Any]) -> Tls | None:
 
 
 def _settings(options: dict[str, Any]) -> ServerSettings:
-    from nlu.server import ServerSettings
+    from nlu.server_settings import ServerSettings
 
     return ServerSettings(
         catalog=options["catalog"],

@@ -80,13 +80,14 @@ def serve(log_level: str, cache_dir: Any, **settings: Any) -> None:
     Versions that are published or promoted meanwhile are served within 2 s. Prints "serving on HOST:PORT"
     once requests are answered. Without TLS, only this machine can connect unless --insecure is given.
     """
-    from nlu import server
+    from nlu.server import serve as serve_until_stopped
+    from nlu.server_settings import ServerSettings
     from training.submission import check_submission
 
     log(log_level)
-    checked = server.ServerSettings(cache=cache_dir, **settings)
+    checked = ServerSettings(cache=cache_dir, **settings)
     asyncio.run(
-        server.serve(
+        serve_until_stopped(
             checked,
             ready=lambda address: click.echo(f"serving on {address}"),
             check_training=check_submission,
