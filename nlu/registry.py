@@ -73,6 +73,11 @@ class Registry:
         self._closing = asyncio.Event()
         self.snapshot = Snapshot()
 
+    @property
+    def resident_bytes(self) -> int:
+        """The memory that skills take."""
+        return self._residency.bytes
+
     def refresh(self) -> bool:
         """Load what changed in the catalog and swap the snapshot; blocking; True if it was swapped.
 

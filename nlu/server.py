@@ -8,7 +8,9 @@ import signal
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import (
     AbstractAsyncContextManager,
+    AbstractContextManager,
     AsyncExitStack,
+    ExitStack,
     asynccontextmanager,
     contextmanager,
     suppress,
@@ -29,6 +31,7 @@ from nlu.http.app import make_app
 from nlu.http.server import serving_http
 from nlu.interceptors import CallBoundary
 from nlu.loader import Loader
+from nlu.metrics import serving_metrics
 from nlu.parser import Parser
 from nlu.reader import Reader
 from nlu.registry import Registry
@@ -92,7 +95,8 @@ async def serve(
 
     Args:
         settings: where to listen and what to serve.
-        ready: called with the bound address, and then with the URL of HTTP, when requests are answered.
+        ready: called with the bound address, and then with the URLs of HTTP and of metrics, when requests are
+            answered.
         check_training: raises InputError at the submission of a training that a worker could not run.
 
     Raises:
@@ -111,13 +115,15 @@ async def serve(
         if settings.http:
             addresses.append(await http.enter_async_context(_serving_http(servicer, settings, keys)))
         async with open_service(settings) as service, _following(keys, service, settings) as following:
-            with _stop_signals() as stop:
+            with _stop_signals() as stop, ExitStack() as stack:
                 servicer.start(service)
                 training.start(Training(service.catalog, check_training))
                 await _set_health(healthy, settings, serving=True)
-                logger.info("serving on %s", " and ".join(addresses))
                 polling = asyncio.create_task(service.registry.poll(settings.poll_seconds))
                 stopping = asyncio.create_task(stop.wait())
+                if settings.metrics:
+                    addresses.append(stack.enter_context(_serving_metrics(service, settings)))
+                logger.info("serving on %s", " and ".join(addresses))
                 for each in addresses:
                     ready(each)
                 try:
@@ -168,6 +174,11 @@ def _serving_http(
         key=settings.tls_key,
         client_ca=settings.tls_client_ca,
     )
+
+
+def _serving_metrics(service: Service, settings: ServerSettings) -> AbstractContextManager[str]:
+    certificate, key = settings.tls_certificate, settings.tls_key
+    return serving_metrics(service, settings.metrics, certificate=certificate, key=key)
 
 
 def _load(settings: ServerSettings) -> tuple[Backbone, Engine, Compute]:

@@ -28,6 +28,7 @@ class ServerSettings:
     address: str = "127.0.0.1:50051"  # port 0 takes a free one
     http: str = ""  # another address, for Rasa's NLU HTTP API; none for no HTTP
     http_token: str = field(default="", repr=False)  # of those who may ask there; none lets everyone ask
+    metrics: str = ""  # another address, for Prometheus; it asks for no key, and none is no metrics
     engine: str = "auto"
     device: str = "auto"
     precision: str = "auto"
@@ -66,7 +67,7 @@ class ServerSettings:
             raise InputError("a client CA needs TLS: give a certificate and its key", field="tls_client_ca")
         if self.auth not in AUTH:
             raise InputError(f"auth is {self.auth!r}: use one of {', '.join(AUTH)}", field="auth")
-        for name in ("address", "http"):
+        for name in ("address", "http", "metrics"):
             address = getattr(self, name)
             if address and not (self.tls_certificate or self.insecure or is_loopback(address)):
                 raise InputError(

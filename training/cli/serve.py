@@ -37,6 +37,13 @@ _PLAIN = "%(asctime)s %(levelname)s %(name)s: %(message)s"
     callback=not_typed,
     help="Asked of HTTP callers. As its variable or in softspoken.toml only.",
 )
+@setting(
+    "--metrics",
+    default="",
+    show_default=False,
+    metavar="HOST:PORT",
+    help="Tell Prometheus there what is served, and how trials of candidates go; asks for no key.",
+)
 @setting("--tls-certificate", type=FILE, help="PEM file, with the chain.")
 @setting("--tls-key", type=FILE, help="PEM file.")
 @setting("--tls-client-ca", type=FILE, help="Let only clients in that this authority has certified.")
