@@ -29,6 +29,7 @@ FOLDER = ROOT / "demo" / "rasa"  # git ignores it
 MODEL = "marlow"
 GUEST = "guest"
 TAIL = 15  # lines of a log that say why
+THREADS = 1  # two are faster on an idle machine, but six times slower where another program has a core
 
 TURNS = (  # what it shows, and what the user says; no skill was trained on these
     ("a form asks for what is missing", "book me a flight from Oslo to Lisbon"),
@@ -49,9 +50,10 @@ TURNS = (  # what it shows, and what the user says; no skill was trained on thes
 def main() -> None:
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))  # unwinds, as Ctrl-C does
     try:
-        run(Console(highlight=False))
+        run(Console(highlight=False, soft_wrap=True))
     except KeyboardInterrupt:
-        sys.exit("interrupted, and stopped")
+        print("interrupted, and stopped", file=sys.stderr)
+        sys.exit(128 + signal.SIGINT)
     except (EnvironmentUnavailableError, SoftspokenError, AssertionError) as error:
         sys.exit(f"error: {error} (the logs are in {FOLDER})")
 
@@ -71,7 +73,7 @@ def run(console: Console) -> None:
         rasa, actions = python_of(RASA), python_of(ACTIONS)
     with step(console, "train_skills.sh: intents, slots and grammar, in few steps"):
         train_skills(catalog, FOLDER / "training.log")
-    with background_server(catalog, FOLDER / "server.log", cache=None, threads=0) as address:
+    with background_server(catalog, FOLDER / "server.log", cache=None, threads=THREADS) as address:
         project = Project.of(EXAMPLE, FOLDER / "project", rasa, address)
         with step(console, f"rasa train, with the service at {address}"):
             train_assistant(project)
@@ -101,7 +103,11 @@ def train_skills(catalog: str, log: Path, *options: str) -> None:
         SoftspokenError: it failed; says how its log ends.
     """
     beside = Path(sys.executable).parent  # `softspoken` need not be in the user's PATH
-    variables = {"SOFTSPOKEN_CATALOG": catalog, "PATH": f"{beside}{os.pathsep}{os.environ['PATH']}"}
+    variables = {
+        "SOFTSPOKEN_CATALOG": catalog,
+        "SOFTSPOKEN_THREADS": str(THREADS),
+        "PATH": f"{beside}{os.pathsep}{os.environ['PATH']}",
+    }
     command = ["sh", str(EXAMPLE / "train_skills.sh"), *options]
     with log.open("w") as out:
         process = subprocess.Popen(  # noqa: S603

@@ -31,7 +31,7 @@ def project(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     folder = tmp_path_factory.mktemp("example")
     catalog = f"sqlite:///{folder / 'catalog.db'}"
     demo.train_skills(catalog, folder / "training.log", *STEPS)
-    with background_server(catalog, folder / "server.log", cache=None, threads=1) as address:
+    with background_server(catalog, folder / "server.log", cache=None, threads=demo.THREADS) as address:
         project = Project.of(demo.EXAMPLE, folder / "project", python, address)
         demo.train_assistant(project)
         yield project
