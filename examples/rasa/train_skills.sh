@@ -1,6 +1,6 @@
 #!/bin/sh
 # Trains Marlow's three skills into the catalog of SOFTSPOKEN_CATALOG; what is given is passed on to each training.
-# Few steps: enough for so few rows, and done in two minutes on two cores.
+# Few steps, for a demo: three minutes on one thread. Slots get better with more.
 set -eu
 cd "$(dirname "$0")"
 data=../concierge
