@@ -31,7 +31,7 @@ GUEST = "guest"
 TAIL = 15  # lines of a log that say why
 THREADS = 1  # two are faster on an idle machine, but six times slower where another program has a core
 
-TURNS = (  # what it shows, and what the user says; not in the training files, but for "4" and "yes"
+TURNS = (  # what it shows, and what the user says; not in the training files, but for "4" and the two yes
     ("a form asks for what is missing", "book me a flight from Oslo to Lisbon"),
     ("a bare answer fills the slot asked for", "Friday"),
     ("a question in between, and back to the form", "how heavy can my suitcase be?"),
