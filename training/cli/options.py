@@ -59,6 +59,27 @@ def not_typed(context: click.Context, option: click.Parameter, value: str) -> st
     return value
 
 
+def log_option(function: Function) -> Function:
+    """Add --log-level."""
+    return setting(
+        "--log-level",
+        type=click.Choice(["debug", "info", "warning", "error"]),
+        default="info",
+        help="What is logged to standard error.",
+    )(function)
+
+
+def tolerance_option(function: Function) -> Function:
+    """Add --tolerance, of --no-regression."""
+    return setting(
+        "--tolerance",
+        type=click.FloatRange(min=0.0),
+        default=0.0,
+        metavar="SHARE",
+        help="How much worse than that one it may be.",
+    )(function)
+
+
 def catalog_option(function: Function) -> Function:
     """Add --catalog."""
     return shared(

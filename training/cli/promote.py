@@ -18,6 +18,7 @@ from training.cli.options import (
     engine_options,
     json_option,
     setting,
+    tolerance_option,
 )
 from training.cli.output import print_json, print_warning
 from training.cli.versions import version_document
@@ -38,13 +39,7 @@ if TYPE_CHECKING:
 @setting(
     "--no-regression", is_flag=True, help="On --data it must be as good as the version that the alias names."
 )
-@setting(
-    "--tolerance",
-    type=click.FloatRange(min=0.0),
-    default=0.0,
-    metavar="SHARE",
-    help="How much worse than that one it may be.",
-)
+@tolerance_option
 @setting("--force", is_flag=True, help="Promote it even if it does not pass.")
 @json_option
 @catalog_option

@@ -11,7 +11,15 @@ import click
 from rich.console import Console
 from rich.logging import RichHandler
 
-from training.cli.options import FILE, backbone_options, catalog_option, engine_options, not_typed, setting
+from training.cli.options import (
+    FILE,
+    backbone_options,
+    catalog_option,
+    engine_options,
+    log_option,
+    not_typed,
+    setting,
+)
 
 _PLAIN = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
@@ -72,12 +80,7 @@ _PLAIN = "%(asctime)s %(levelname)s %(name)s: %(message)s"
     metavar="BYTES",
     help="For skills in memory; those used last stay, others are loaded when asked, in some 20 ms.",
 )
-@setting(
-    "--log-level",
-    type=click.Choice(["debug", "info", "warning", "error"]),
-    default="info",
-    help="What is logged to standard error.",
-)
+@log_option
 @catalog_option
 @backbone_options
 @engine_options

@@ -10,7 +10,7 @@ from skills.gates import Gates
 from skills.skill import check_name
 from training.cli.catalogs import open_catalog
 from training.cli.job_tables import job_document
-from training.cli.options import catalog_option, json_option, setting
+from training.cli.options import catalog_option, json_option, setting, tolerance_option
 from training.cli.output import print_json
 from training.cli.promote import read_minimum
 from training.cli.training_options import read_tuning, training_options
@@ -33,13 +33,7 @@ from training.cli.watching import end_as, watch_job
     is_flag=True,
     help="Promote it only if it is as good as the live version, with --dev on the same rows.",
 )
-@setting(
-    "--tolerance",
-    type=click.FloatRange(min=0.0),
-    default=0.0,
-    metavar="SHARE",
-    help="How much worse than that one it may be.",
-)
+@tolerance_option
 @setting("--watch", is_flag=True, help="Show how far it is until it ends; the exit code tells how.")
 @json_option
 @catalog_option

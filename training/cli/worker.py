@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from training.cli.catalogs import open_catalog
-from training.cli.options import backbone_options, catalog_option, setting
+from training.cli.options import backbone_options, catalog_option, log_option, setting
 from training.cli.serve import log
 
 
@@ -31,12 +31,7 @@ from training.cli.serve import log
     metavar="S",
     help="Without a sign of life for so long, and another worker takes a job over.",
 )
-@setting(
-    "--log-level",
-    type=click.Choice(["debug", "info", "warning", "error"]),
-    default="info",
-    help="What is logged to standard error.",
-)
+@log_option
 @catalog_option
 @backbone_options
 def worker(once: bool, drain: bool, poll: float, **options: Any) -> None:
