@@ -46,8 +46,6 @@ from storage.versions import (
     skill_to_publish,
 )
 
-MAX_BY = 128  # characters of who did something
-
 
 class Catalog:
     """Skills, their immutable versions and the aliases that name them. Safe to share between threads.
@@ -59,7 +57,7 @@ class Catalog:
     def __init__(self, url: str, *, by: str = "") -> None:
         """Name the database, and who is at it; nothing is connected yet. `open` is the usual way."""
         self._database = Database(url)
-        self._by = by[:MAX_BY]
+        self._by = by
         self.jobs = JobQueue(self._database, self._by)
         self.keys = ApiKeys(self._database, self._by)
         self.exemplars = Exemplars(self._database, self._by)
@@ -257,7 +255,7 @@ class Catalog:
             return read_audit(session, skill, limit)
 
     def _changing(self, by: str = "") -> AbstractContextManager[Change]:
-        return changing(self._database, by[:MAX_BY] or self._by)
+        return changing(self._database, by or self._by)
 
 
 def check_alias(alias: str) -> None:

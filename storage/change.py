@@ -14,6 +14,7 @@ from storage.database import Database
 from storage.tables import STATE_ID, AuditRow, CatalogStateRow
 
 CHANNEL = "softspoken_catalog"  # of PostgreSQL's NOTIFY
+MAX_WHO = 128  # characters of who does something: a user, a key, a worker
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,7 @@ class Change:
         self.session.add(
             AuditRow(
                 at=self.at,
-                by=self.by,
+                by=self.by[:MAX_WHO],
                 action=action,
                 skill=skill,
                 alias=alias,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping
 
 from sqlalchemy import func, select
@@ -9,7 +10,7 @@ from sqlalchemy import func, select
 from skills.errors import InputError
 from skills.exemplar import MAX_EXEMPLARS, Exemplar
 from skills.parse import MAX_TEXT
-from storage.change import Change, changing
+from storage.change import MAX_WHO, Change, changing
 from storage.database import Database
 from storage.lookup import find_skill
 from storage.tables import ExemplarRow, SkillRow
@@ -40,7 +41,7 @@ class Exemplars:
         with changing(self._database, self._by) as change:
             found = find_skill(change.session, skill)
             row = _row(change, found, text) or _new_row(change, found, text)
-            row.intent, row.at, row.by = intent, change.at, self._by
+            row.intent, row.at, row.by = intent, change.at, self._by[:MAX_WHO]
             change.session.flush()
             change.record("correct", skill, detail=intent)
             return _exemplar(row, skill)
@@ -64,11 +65,11 @@ class Exemplars:
             .where(SkillRow.deleted_at.is_(None))
             .order_by(ExemplarRow.id)
         )
-        found: dict[str, tuple[Exemplar, ...]] = {}
+        found: defaultdict[str, list[Exemplar]] = defaultdict(list)
         with self._database.read() as session:
             for row, skill in session.execute(wanted):
-                found[skill] = (*found.get(skill, ()), _exemplar(row, skill))
-        return found
+                found[skill].append(_exemplar(row, skill))
+        return {skill: tuple(exemplars) for skill, exemplars in found.items()}
 
 
 def _check(field: str, value: str, most: int) -> None:

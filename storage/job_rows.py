@@ -14,14 +14,13 @@ from sqlalchemy.orm import Session
 from skills.errors import CatalogError, InputError, LeaseLostError, UnknownJobError
 from skills.job import Job, JobProgress, JobRequest, JobState, Lease
 from storage.blobs import add_blob, drop_blob
-from storage.change import Change
+from storage.change import MAX_WHO, Change
 from storage.tables import JobRow
 
 MAX_ATTEMPTS = 3
 MAX_KEY = 64  # characters of an idempotency key
 MAX_PRIORITY = 1000
 MAX_REASON = 2000  # characters
-MAX_WHO = 128  # characters of a worker's or a submitter's name
 _MAX_ID = 2**31 - 1
 
 logger = logging.getLogger(__name__)

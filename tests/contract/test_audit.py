@@ -129,6 +129,13 @@ def test_who_cancelled_and_retried_a_job(banking: Catalog) -> None:
     assert found == [("ada", "retry", f"job {job.id}"), ("eve", "cancel", f"job {job.id}")]
 
 
+def test_a_long_name_is_cut_and_nothing_fails(banking: Catalog) -> None:
+    job = banking.jobs.submit(JobRequest("banking", SkillKind.INTENT), b"rows")
+    banking.jobs.cancel(job.id, by="e" * 1000)
+    banking.promote(SkillRef("banking", 2), by="e" * 1000)
+    assert [entry.by for entry in banking.audit("banking", limit=2)] == ["e" * 128] * 2
+
+
 def test_what_changes_nothing_leaves_nothing(banking: Catalog, make_draft: MakeDraft) -> None:
     before = banking.audit()
     banking.promote(SkillRef("banking", 1))
