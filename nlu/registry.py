@@ -116,12 +116,11 @@ class Registry:
         """
         if isinstance(ref.selector, str):
             return self.snapshot.find(ref.name, ref.selector)
-        for version in self.snapshot.skills.values():
-            if (version.name, version.version) == (ref.name, ref.selector):
-                return version
         pinned = self._pinned
         if ref not in pinned:
-            pinned[ref] = await asyncio.to_thread(self._catalog.get, ref)
+            served = self.snapshot.skills.values()
+            found = next((each for each in served if SkillRef(each.name, each.version) == ref), None)
+            pinned[ref] = await asyncio.to_thread(self._catalog.get, ref) if found is None else found
         return pinned[ref]
 
     async def load(self, version: SkillVersion) -> LoadedSkill:
