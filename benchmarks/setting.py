@@ -41,13 +41,7 @@ def stored(draft: SkillDraft, backbone: Backbone, catalog_url: str) -> LoadedSki
     catalog = Catalog.open(catalog_url)
     try:
         version = catalog.publish(draft, alias="live")
-        return load_skill(
-            version,
-            catalog.tensors(version),
-            fingerprint=backbone.fingerprint,
-            shape=backbone.shape,
-            decoder=backbone.decoder_shape,
-        )
+        return load_skill(version, catalog.tensors(version), backbone)
     finally:
         catalog.close()
 

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -88,28 +88,37 @@ class LoadedSkill:
         )
 
 
-def load_skill(
-    version: SkillVersion, blob: bytes, *, fingerprint: str, shape: EncoderShape, decoder: EncoderShape
-) -> LoadedSkill:
+class Identity(Protocol):
+    """What a skill must fit of a backbone: the hash of its weights, and its sizes."""
+
+    @property
+    def fingerprint(self) -> str: ...
+
+    @property
+    def shape(self) -> EncoderShape: ...
+
+    @property
+    def decoder_shape(self) -> EncoderShape: ...
+
+
+def load_skill(version: SkillVersion, blob: bytes, backbone: Identity) -> LoadedSkill:
     """Unpack a version's tensors and check that this backbone can serve them.
 
     Args:
         version: the catalog's description.
         blob: its safetensors file.
-        fingerprint: of the backbone.
-        shape: of the backbone's encoder.
-        decoder: the sizes of the backbone's decoder.
+        backbone: that it is to be served on.
 
     Raises:
         SkillRefusedError: made for another backbone, not a safetensors file, incomplete, of the wrong shape,
             or not finite.
     """
-    if version.backbone != fingerprint:
+    if version.backbone != backbone.fingerprint:
         raise SkillRefusedError(
-            f"{version} was trained on backbone {version.backbone[:12]}, but {fingerprint[:12]} is loaded: "
-            "serve it with its own backbone or train it again"
+            f"{version} was trained on backbone {version.backbone[:12]}, but {backbone.fingerprint[:12]} is "
+            "loaded: serve it with its own backbone or train it again"
         )
-    kind, head = version.kind, version.head
+    kind, head, shape = version.kind, version.head, backbone.shape
     try:
         tensors: Tensors = load(blob)
         check_finite(tensors)
@@ -119,7 +128,9 @@ def load_skill(
             intent=_intent_head(version, tensors, shape) if kind in _INTENT else None,
             slots=read_slot_head(head["slots"], tensors, shape) if kind in _SLOTS else None,
             grammar=(
-                read_grammar_head(head["grammar"], tensors, decoder) if kind is SkillKind.GRAMMAR else None
+                read_grammar_head(head["grammar"], tensors, backbone.decoder_shape)
+                if kind is SkillKind.GRAMMAR
+                else None
             ),
         )
     except KeyError as error:

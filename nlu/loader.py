@@ -58,14 +58,7 @@ class Loader:
             SkillRefusedError: they are not, or it belongs to another backbone.
             CatalogError: the catalog cannot be read.
         """
-        backbone = self._backbone
-        return load_skill(
-            version,
-            self._catalog.tensors(version),
-            fingerprint=backbone.fingerprint,
-            shape=backbone.shape,
-            decoder=backbone.decoder_shape,
-        )
+        return load_skill(version, self._catalog.tensors(version), self._backbone)
 
     def check(self, version: SkillVersion) -> LoadedSkill:
         """Return a version that has answered; the rest as `read`."""

@@ -9,6 +9,7 @@ from typing import Any
 
 from nlu.backbone import Backbone
 from nlu.compute import Compute
+from nlu.loaded import load_skill
 from skills.errors import InputError, SkillRefusedError, UnknownSkillError
 from skills.gates import Gates, failures
 from skills.job import JobRequest
@@ -17,7 +18,6 @@ from skills.traffic import CANDIDATE
 from storage.catalog import Catalog
 from training.compared_versions import compare_versions
 from training.examiner import Examiner
-from training.resources import load_on
 
 
 class JobGate:
@@ -66,8 +66,8 @@ class JobGate:
         if self._held_out is None:
             return failures(gates, draft.metrics, in_place.metrics, draft.kind)
         try:
-            live = load_on(backbone, in_place, self._catalog.tensors(in_place))
-            own = load_on(backbone, _numbered(draft), draft.tensors)
+            live = load_skill(in_place, self._catalog.tensors(in_place), backbone)
+            own = load_skill(_numbered(draft), draft.tensors, backbone)
             compared = compare_versions(live, own, self._held_out, Examiner(backbone, compute, "torch"))
         except (InputError, SkillRefusedError) as error:
             return (f"it could not be compared with {in_place}: {error}",)

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from nlu.loaded import load_skill
 from skills.errors import CatalogError, InputError, LeaseLostError, SkillRefusedError, SoftspokenError
 from skills.job import JobProgress, Lease
 from skills.skill import SkillRef, SkillVersion
@@ -24,7 +25,7 @@ from training.config import CONFIGS
 from training.heartbeat import Heartbeat
 from training.job_gate import JobGate
 from training.recipes import prepare
-from training.resources import Resources, load_on
+from training.resources import Resources
 
 if TYPE_CHECKING:
     from nlu.backbone import Backbone
@@ -174,7 +175,7 @@ class _JobTraining:
         if not grown_from:
             return None
         version = self.catalog.get(SkillRef.parse(grown_from))
-        return load_on(backbone, version, self.catalog.tensors(version))
+        return load_skill(version, self.catalog.tensors(version), backbone)
 
 
 def _save_checkpoint(catalog: Catalog, lease: Lease, data: bytes) -> None:

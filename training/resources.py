@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from nlu.backbone import Backbone
     from nlu.compute import Compute
-    from nlu.loaded import LoadedSkill
-    from skills.skill import SkillVersion
 
 
 @dataclass(frozen=True)
@@ -43,20 +41,3 @@ class Resources:
         from nlu.compute import choose
 
         return choose("cpu", precision, self.threads)
-
-
-def load_on(backbone: Backbone, version: SkillVersion, tensors: bytes) -> LoadedSkill:
-    """Return a version ready to answer.
-
-    Raises:
-        SkillRefusedError: it is damaged or belongs to another backbone.
-    """
-    from nlu.loaded import load_skill
-
-    return load_skill(
-        version,
-        tensors,
-        fingerprint=backbone.fingerprint,
-        shape=backbone.shape,
-        decoder=backbone.decoder_shape,
-    )

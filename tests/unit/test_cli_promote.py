@@ -56,13 +56,7 @@ def make_knowing(
 
 
 def _load(backbone: Backbone, version: SkillVersion, tensors: bytes) -> LoadedSkill:
-    return load_skill(
-        version,
-        tensors,
-        fingerprint=backbone.fingerprint,
-        shape=backbone.shape,
-        decoder=backbone.decoder_shape,
-    )
+    return load_skill(version, tensors, backbone)
 
 
 def write_rows(*labels: str) -> str:

@@ -46,13 +46,7 @@ def make_skill(
 ) -> Callable[..., LoadedSkill]:
     def make(kind: SkillKind = SkillKind.INTENT, *, version: int = 1) -> LoadedSkill:
         draft = make_draft(backbone, "toy", kind, seed=version)
-        return load_skill(
-            make_version(draft, name="toy", version=version),
-            draft.tensors,
-            fingerprint=backbone.fingerprint,
-            shape=backbone.shape,
-            decoder=backbone.decoder_shape,
-        )
+        return load_skill(make_version(draft, name="toy", version=version), draft.tensors, backbone)
 
     return make
 

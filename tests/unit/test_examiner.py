@@ -23,13 +23,7 @@ def make_skill(
 ) -> Callable[[SkillKind], LoadedSkill]:
     def make(kind: SkillKind) -> LoadedSkill:
         draft = make_draft(backbone, "toy", kind)
-        return load_skill(
-            make_version(draft),
-            draft.tensors,
-            fingerprint=backbone.fingerprint,
-            shape=backbone.shape,
-            decoder=backbone.decoder_shape,
-        )
+        return load_skill(make_version(draft), draft.tensors, backbone)
 
     return make
 

@@ -9,6 +9,7 @@ import pytest
 
 from nlu.backbone import Backbone
 from nlu.compute import Compute, Precision
+from nlu.loaded import load_skill
 from skills.errors import InputError
 from skills.gates import Gates
 from skills.job import JobRequest
@@ -18,7 +19,6 @@ from storage.catalog import Catalog
 from training.evaluation import Evaluation
 from training.examiner import Examiner
 from training.job_gate import JobGate
-from training.resources import load_on
 
 FLOAT32 = Compute("cpu", Precision.FLOAT32, threads=1)
 TEXTS = ("hello", "pay the bill", "will it rain", "a red car", "sing", "where is Oslo", "two", "good bye")
@@ -57,7 +57,7 @@ def gate(catalog: Catalog, backbone: Backbone) -> Callable[..., tuple[str, ...]]
 def answers(catalog: Catalog, backbone: Backbone, draft: SkillDraft) -> list[Utterance]:
     """Return rows that a version of the draft, stored as `other`, answers as they say."""
     version = catalog.publish(replace(draft, name="other"))
-    skill = load_on(backbone, version, draft.tensors)
+    skill = load_skill(version, draft.tensors, backbone)
     rows = [Utterance(text, "red") for text in TEXTS]
     found = Examiner(backbone, FLOAT32, "torch").evaluate(skill, rows)
     assert isinstance(found, Evaluation)

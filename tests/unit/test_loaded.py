@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -26,6 +26,18 @@ DECODER = replace(SHAPE, num_layers=3)
 LABELS = ("card_arrival", "exchange_rate", "top_up")
 CALIBRATION = Calibration(temperature=0.8, scope_weight=0.5, scope_bias=-3.0, scope_threshold=0.4)
 MISSING: Any = None
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Of a backbone that need not be loaded."""
+
+    fingerprint: str
+    shape: EncoderShape
+    decoder_shape: EncoderShape
+
+
+BACKBONE = Identity(FINGERPRINT, SHAPE, DECODER)
 
 
 def make_prompt(*, soft: bool = False, length: int = 16) -> Prompt:
@@ -69,7 +81,7 @@ def version(make_version: MakeVersion) -> SkillVersion:
 
 
 def load_packed(version: SkillVersion, blob: bytes) -> LoadedSkill:
-    return load_skill(version, blob, fingerprint=FINGERPRINT, shape=SHAPE, decoder=DECODER)
+    return load_skill(version, blob, BACKBONE)
 
 
 @pytest.mark.parametrize("soft", [False, True])

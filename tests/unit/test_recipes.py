@@ -109,13 +109,7 @@ def test_a_skill_grows_from_a_version_of_its_kind(
 ) -> None:
     draft = prepare("trip", data(kind), config(kind)).train(backbone, FLOAT32, lambda *_: None).draft
     version = make_version(draft)
-    parent = load_skill(
-        version,
-        draft.tensors,
-        fingerprint=backbone.fingerprint,
-        shape=backbone.shape,
-        decoder=backbone.decoder_shape,
-    )
+    parent = load_skill(version, draft.tensors, backbone)
 
     grown = prepare("trip", data(kind), config(kind)).train(
         backbone, FLOAT32, lambda *_: None, grown_from=parent

@@ -26,13 +26,7 @@ Load = Callable[[SkillDraft], LoadedSkill]
 @pytest.fixture
 def load(backbone: Backbone, make_version: Callable[..., SkillVersion]) -> Load:
     def loaded(draft: SkillDraft) -> LoadedSkill:
-        return load_skill(
-            make_version(draft),
-            draft.tensors,
-            fingerprint=backbone.fingerprint,
-            shape=backbone.shape,
-            decoder=backbone.decoder_shape,
-        )
+        return load_skill(make_version(draft), draft.tensors, backbone)
 
     return loaded
 

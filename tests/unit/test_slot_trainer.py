@@ -80,13 +80,7 @@ def trained(
 
 
 def loaded(trained: Trained[SlotEvaluation], backbone: Backbone, make_version: MakeVersion) -> LoadedSkill:
-    return load_skill(
-        make_version(trained.draft),
-        trained.draft.tensors,
-        fingerprint=backbone.fingerprint,
-        shape=backbone.shape,
-        decoder=backbone.decoder_shape,
-    )
+    return load_skill(make_version(trained.draft), trained.draft.tensors, backbone)
 
 
 @pytest.mark.parametrize("joint", [False, True])

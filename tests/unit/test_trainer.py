@@ -50,13 +50,7 @@ def few_steps(**values: object) -> TuningConfig:
 
 def loaded(trained: Trained[Evaluation], backbone: Backbone, make_version: MakeVersion) -> LoadedSkill:
     version = make_version(trained.draft)
-    return load_skill(
-        version,
-        trained.draft.tensors,
-        fingerprint=backbone.fingerprint,
-        shape=backbone.shape,
-        decoder=backbone.decoder_shape,
-    )
+    return load_skill(version, trained.draft.tensors, backbone)
 
 
 def weights_sha256(module: nn.Module) -> str:

@@ -54,13 +54,7 @@ TRIPS = (
 @pytest.fixture
 def load(backbone: Backbone, make_version: MakeVersion) -> Load:
     def load(draft: SkillDraft) -> LoadedSkill:
-        return load_skill(
-            make_version(draft),
-            draft.tensors,
-            fingerprint=backbone.fingerprint,
-            shape=backbone.shape,
-            decoder=backbone.decoder_shape,
-        )
+        return load_skill(make_version(draft), draft.tensors, backbone)
 
     return load
 

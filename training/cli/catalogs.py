@@ -64,10 +64,10 @@ def load_versions(
 ) -> tuple[tuple[LoadedSkill, ...], Backbone]:
     """Return stored versions ready to answer, and the one backbone; the rest as `load_version`."""
     from nlu.backbone import Backbone
-    from training.resources import load_on
+    from nlu.loaded import load_skill
 
     with open_catalog(options["catalog"]) as catalog:
         versions = [catalog.get(ref) for ref in refs]
         stored = [(version, catalog.tensors(version)) for version in versions]
     backbone = Backbone.load(options["backbone"], cache=options["cache_dir"])
-    return tuple(load_on(backbone, *each) for each in stored), backbone
+    return tuple(load_skill(*each, backbone) for each in stored), backbone

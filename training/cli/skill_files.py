@@ -14,7 +14,6 @@ from training.cli.catalogs import open_catalog
 from training.cli.options import FILE, backbone_options, catalog_option, json_option, setting
 from training.cli.output import print_json
 from training.cli.versions import version_document
-from training.resources import load_on
 
 
 @click.command("export")
@@ -45,12 +44,13 @@ def export_skill(skill: str, file: Path, catalog: str, force: bool) -> None:
 def import_skill(file: Path, **options: Any) -> None:
     """Store a file's version as its skill's next one, if this backbone can serve it."""
     from nlu.backbone import Backbone
+    from nlu.loaded import load_skill
     from storage.skill_file import read_skill_file
 
     name = options["name"] and check_name(options["name"])
     exported, tensors = read_skill_file(file)
     backbone = Backbone.load(options["backbone"], cache=options["cache_dir"])
-    load_on(backbone, exported, tensors)
+    load_skill(exported, tensors, backbone)
     draft = replace(SkillDraft.of(exported, tensors), name=name or exported.name)
     with open_catalog(options["catalog"], create=True) as catalog:
         version = catalog.publish(draft, alias=LIVE if options["promote"] else None)
