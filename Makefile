@@ -15,7 +15,7 @@ rasa-demo: $(INSTALLED)
 	$(BIN)/python -m examples.rasa.demo
 
 test: $(INSTALLED)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 check: $(INSTALLED)
 	$(BIN)/ruff check .
