@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
+from dataclasses import replace
 
 from prometheus_client import CollectorRegistry, start_http_server
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from nlu.service import Service
+from nlu.tls import TlsFiles
 from skills.errors import InputError
 
 
@@ -53,14 +55,15 @@ class ServiceCollector(Collector):
 
 
 @contextmanager
-def serving_metrics(
-    service: Service, address: str, *, certificate: Path | None = None, key: Path | None = None
-) -> Iterator[str]:
+def serving_metrics(service: Service, address: str, *, tls: TlsFiles | None = None) -> Iterator[str]:
     """Serve Prometheus' text format on HOST:PORT in a thread of its own, and yield the URL.
 
+    With TLS files it is HTTPS, and follows them; it asks for no client certificate.
+
     Raises:
-        InputError: the address cannot be listened on.
+        InputError: the address cannot be listened on, or the files cannot be used.
     """
+    follow = None if tls is None else replace(tls, client_ca=None).context().sni_callback
     registry = CollectorRegistry()
     registry.register(ServiceCollector(service))
     host, _, port = address.rpartition(":")
@@ -69,16 +72,18 @@ def serving_metrics(
             int(port),
             host.strip("[]"),
             registry,
-            certfile=None if certificate is None else str(certificate),
-            keyfile=None if key is None else str(key),
+            certfile=None if tls is None else str(tls.certificate),
+            keyfile=None if tls is None else str(tls.key),
         )
+        if isinstance(server.socket, ssl.SSLSocket):
+            server.socket.context.sni_callback = follow
     except (OSError, ValueError, OverflowError) as error:
         raise InputError(
             f"cannot listen on {address} for metrics ({error}): name a free HOST:PORT of this machine",
             field="metrics",
         ) from error
     try:
-        yield f"{'https' if certificate else 'http'}://{host}:{server.server_port}/metrics"
+        yield f"{'http' if tls is None else 'https'}://{host}:{server.server_port}/metrics"
     finally:
         server.shutdown()
         server.server_close()

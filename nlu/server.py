@@ -37,7 +37,6 @@ from nlu.reader import Reader
 from nlu.registry import Registry
 from nlu.server_settings import ServerSettings
 from nlu.service import NluServicer, Service
-from nlu.tls import TlsFiles
 from nlu.training_service import CheckTraining, Training, TrainingServicer
 from nlu.v1 import nlu_pb2, nlu_pb2_grpc, training_pb2, training_pb2_grpc
 from skills.errors import InputError
@@ -170,15 +169,12 @@ def _serving_http(
         make_app(servicer.running, settings.http_token, keys),
         settings.http,
         grace_seconds=settings.grace_seconds,
-        certificate=settings.tls_certificate,
-        key=settings.tls_key,
-        client_ca=settings.tls_client_ca,
+        tls=settings.tls,
     )
 
 
 def _serving_metrics(service: Service, settings: ServerSettings) -> AbstractContextManager[str]:
-    certificate, key = settings.tls_certificate, settings.tls_key
-    return serving_metrics(service, settings.metrics, certificate=certificate, key=key)
+    return serving_metrics(service, settings.metrics, tls=settings.tls)
 
 
 def _load(settings: ServerSettings) -> tuple[Backbone, Engine, Compute]:
@@ -230,11 +226,10 @@ def _make_server(
 
 def _bind(server: grpc.aio.Server, settings: ServerSettings) -> str:
     try:
-        if settings.tls_certificate is None or settings.tls_key is None:
+        if settings.tls is None:
             port = server.add_insecure_port(settings.address)
         else:
-            files = TlsFiles(settings.tls_certificate, settings.tls_key, settings.tls_client_ca)
-            port = server.add_secure_port(settings.address, files.credentials())
+            port = server.add_secure_port(settings.address, settings.tls.credentials())
     except RuntimeError as error:
         raise InputError(
             f"cannot listen on {settings.address}: another program has the port, or the address is not of "

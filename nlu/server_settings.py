@@ -10,6 +10,7 @@ from nlu.backbone import EMBEDDED, MAX_TOKENS
 from nlu.batcher import BATCH_TOKENS, QUEUE_ROWS
 from nlu.registry import POLL_SECONDS
 from nlu.residency import SKILL_MEMORY
+from nlu.tls import TlsFiles
 from skills.errors import InputError
 
 AUTH = ("auto", "keys", "none")
@@ -75,6 +76,13 @@ class ServerSettings:
                     "certificate and its key, listen on 127.0.0.1, or set insecure if a proxy encrypts",
                     field=name,
                 )
+
+    @property
+    def tls(self) -> TlsFiles | None:
+        """The files of TLS, if it is asked for."""
+        if self.tls_certificate is None or self.tls_key is None:
+            return None
+        return TlsFiles(self.tls_certificate, self.tls_key, self.tls_client_ca)
 
     @property
     def is_reachable(self) -> bool:

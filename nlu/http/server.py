@@ -5,14 +5,13 @@ from __future__ import annotations
 import asyncio
 import math
 import socket
-import ssl
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from pathlib import Path
 
 import uvicorn
 from starlette.types import ASGIApp
 
+from nlu.tls import TlsFiles
 from skills.errors import InputError
 
 PORTS = 1 << 16
@@ -31,17 +30,16 @@ async def serving_http(
     address: str,
     *,
     grace_seconds: float,
-    certificate: Path | None = None,
-    key: Path | None = None,
-    client_ca: Path | None = None,
+    tls: TlsFiles | None = None,
 ) -> AsyncIterator[str]:
     """Serve on HOST:PORT and yield the URL; on leaving, what is in flight has grace_seconds for its answer.
 
-    With a certificate and its key it is HTTPS; with a client CA, only for clients that it has certified.
+    With TLS files it is HTTPS, and follows them.
 
     Raises:
-        InputError: the address cannot be listened on.
+        InputError: the address cannot be listened on, or the files cannot be used.
     """
+    context = None if tls is None else tls.context()
     listener = _listen(address)
     config = uvicorn.Config(
         app,
@@ -54,15 +52,12 @@ async def serving_http(
         proxy_headers=False,
         server_header=False,
         timeout_graceful_shutdown=max(1, math.ceil(grace_seconds)),  # s; 0 is reported as a failure
-        ssl_certfile=certificate,
-        ssl_keyfile=key,
-        ssl_ca_certs=None if client_ca is None else str(client_ca),
-        ssl_cert_reqs=ssl.CERT_NONE if client_ca is None else ssl.CERT_REQUIRED,
+        ssl_context_factory=None if context is None else lambda _config, _default: context,
     )
     server = _Server(config)
     serving = asyncio.create_task(server.serve([listener]))
     try:
-        yield f"{'https' if certificate else 'http'}://{address.rpartition(':')[0]}:{listener.getsockname()[1]}"
+        yield f"{'http' if tls is None else 'https'}://{address.rpartition(':')[0]}:{listener.getsockname()[1]}"
     finally:
         server.should_exit = True
         await serving

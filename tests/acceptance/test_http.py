@@ -107,15 +107,29 @@ def test_a_stop_answers_what_is_in_flight(catalog: str) -> None:
             connection.close()
 
 
-def test_with_tls_it_is_https(tmp_path: Path, catalog: str) -> None:
+def test_with_tls_it_is_https_and_every_port_follows_the_files(tmp_path: Path, catalog: str) -> None:
     authority, files = trustme.CA(), {name: tmp_path / f"{name}.pem" for name in ("certificate", "key")}
-    issued = authority.issue_cert("localhost")
-    issued.cert_chain_pems[0].write_to_path(str(files["certificate"]))
-    issued.private_key_pem.write_to_path(str(files["key"]))
     trusted = ssl.create_default_context(cadata=authority.cert_pem.bytes().decode())
-    options = ["--address", "localhost:0", "--http", "localhost:0"]
+    options = ["--address", "localhost:0", "--http", "localhost:0", "--metrics", "localhost:0"]
     options += ["--tls-certificate", str(files["certificate"]), "--tls-key", str(files["key"])]
-    with serving(catalog, *options) as (_, url, _):
+
+    def rotate() -> str:
+        issued = authority.issue_cert("localhost")
+        issued.private_key_pem.write_to_path(str(files["key"]))
+        issued.cert_chain_pems[0].write_to_path(str(files["certificate"]))
+        return issued.cert_chain_pems[0].bytes().decode()
+
+    first = rotate()
+    with serving(catalog, *options) as (address, url, process):
+        metrics = process.stdout.readline().removeprefix("serving on ").strip()
+        ports = [httpx.URL(each).port or 0 for each in (f"https://{address}", url, metrics)]
+
+        def served() -> set[str]:
+            return {ssl.get_server_certificate(("localhost", port), timeout=SECONDS) for port in ports}
+
+        assert served() == {first}
+        second = rotate()
+        assert served() == {second}
         assert url.startswith("https://localhost:")
         with httpx.Client(base_url=url, timeout=SECONDS, verify=trusted, trust_env=False) as client:
             assert client.post("/model/parse", json={"text": "hello"}).json()["text"] == "hello"
