@@ -1,7 +1,10 @@
-"""The batcher: rows of all callers wait in one queue; one thread processes them.
+"""The batcher: rows of all callers wait in one fair queue; one thread processes them.
 
 There is no timer. The next batch forms when the thread is free, from what has arrived by then, up to a
 budget of padded tokens. A row whose caller has gone or whose deadline has passed is dropped before that.
+
+Rows that would have to wait for too long are refused before they wait: how long follows from the tokens that
+would go before them, and from what a token has taken lately.
 """
 
 from __future__ import annotations
@@ -9,17 +12,21 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections import Counter, deque
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Generic, Protocol, TypeVar
 
+from nlu.fair_queue import OWN, FairQueue, Lane
 from skills.errors import InputError, NotReadyError, OverloadedError
 
 BATCH_TOKENS = 2048  # padded tokens: above it, a batch only takes longer and no longer runs more efficiently
 QUEUE_ROWS = 1024  # about two seconds of work on two cores: a caller behind more would have left
+QUEUE_SECONDS = 0.025  # of work that may be ahead of a row that a user waits for (docs/overload.md)
+TOKEN_SECONDS = 0.001  # that a token is thought to take before any was processed
+LEAST_RETRY_SECONDS = 0.05  # after a refusal: what comes back sooner costs as much as it brings
 
 
 class Sized(Protocol):
@@ -35,9 +42,10 @@ OutputT = TypeVar("OutputT")
 
 @dataclass(frozen=True)
 class Processed(Generic[OutputT]):
-    """What became of one row, and how it travelled (seconds)."""
+    """What became of one row, and how it travelled (seconds); it was begun at `time.monotonic()` seconds."""
 
     output: OutputT
+    began: float
     queue_seconds: float
     seconds: float
     batch_rows: int
@@ -65,30 +73,41 @@ class Batcher(Generic[RowT, OutputT]):
         niceness: int = 0,
         batch_tokens: int = BATCH_TOKENS,
         queue_rows: int = QUEUE_ROWS,
+        queue_seconds: float = QUEUE_SECONDS,
     ) -> None:
         self._process = process
         self._niceness = niceness
         self._batch_tokens = batch_tokens
         self._queue_rows = queue_rows
-        self._queue: deque[_Waiting[RowT, OutputT]] = deque()
+        self._queue_seconds = queue_seconds
+        self._queue: FairQueue[list[_Waiting[RowT, OutputT]]] = FairQueue()
+        self._held: Counter[str] = Counter()  # rows of each caller in the queue
+        self._next: deque[_Waiting[RowT, OutputT]] = deque()  # rows that have left it, for the next batches
         self._changed = threading.Condition()
         self._closed = False
-        self._row_seconds = 0.01  # moving average of the time a row takes, for retry_after
+        self._token_seconds = TOKEN_SECONDS  # moving average
+        self._free_at = 0.0  # when the batch that is under way should be done; time.monotonic()
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
 
     def submit(
-        self, rows: Iterable[RowT], *, deadline: float | None = None, bounded: bool = True
+        self,
+        rows: Sequence[RowT],
+        *,
+        lane: Lane = OWN,
+        deadline: float | None = None,
+        bounded: bool = True,
     ) -> list[Future[Processed[OutputT]]]:
         """Queue rows that belong together, all or none.
 
         Args:
-            rows: they keep their order, so rows of one utterance tend to share a batch and its trunk.
+            rows: they leave the queue together, so rows of one utterance tend to share a batch and its trunk.
+            lane: whose rows they are; a bulk lane's may wait for long.
             deadline: in `time.monotonic()` seconds; a row still queued then fails with TimeoutError.
             bounded: False lets them in though the queue is full: a new skill must warm up under load, too.
 
         Raises:
-            OverloadedError: the queue has no room for them now.
+            OverloadedError: the queue has no room for them now, or the deadline would pass in it.
             InputError: it never has room for that many.
             NotReadyError: the batcher is closed.
         """
@@ -98,15 +117,22 @@ class Batcher(Generic[RowT, OutputT]):
             if self._closed:
                 raise NotReadyError("the server is stopping: ask another one, or try again")
             if bounded:
-                self._admit(len(waiting))
-            self._queue.extend(waiting)
+                self._admit(lane, len(waiting), at_most)
+            self._held[lane.caller] += len(waiting)
+            self._queue.push(lane, waiting, max(1, sum(row.length for row in rows)))
             self._changed.notify()
         return [item.future for item in waiting]
 
     @property
+    def waiting(self) -> int:
+        """How many rows wait."""
+        with self._changed:
+            return self._held.total() + len(self._next)
+
+    @property
     def is_idle(self) -> bool:
         """Whether no row waits."""
-        return not self._queue
+        return not self._queue and not self._next
 
     def close(self) -> None:
         """Refuse new rows, finish the queued ones, and stop the thread."""
@@ -115,26 +141,34 @@ class Batcher(Generic[RowT, OutputT]):
             self._changed.notify()
         self._thread.join()
 
-    def _admit(self, rows: int) -> None:
+    def _admit(self, lane: Lane, rows: int, deadline: float) -> None:
         if rows > self._queue_rows:
             raise InputError(
                 f"{rows} skills are asked, but the queue holds {self._queue_rows} rows: name fewer skills",
                 field="skills",
             )
-        if len(self._queue) + rows > self._queue_rows:
-            retry_after = max(0.05, len(self._queue) * self._row_seconds)
-            raise OverloadedError(
-                f"the queue holds {len(self._queue)} of at most {self._queue_rows} rows; "
-                f"try again in {retry_after:.2f} s",
-                retry_after=retry_after,
-            )
+        held, now = self._held[lane.caller], time.monotonic()
+        callers = self._queue.callers + (not held)
+        ahead = self._queue.ahead(lane) * self._token_seconds
+        wait = ahead + max(0.0, self._free_at - now)
+        if callers * (held + rows) > self._queue_rows:
+            refusal = f"{held} rows wait of at most {self._queue_rows} for {callers} callers"
+        elif ahead > self._queue_seconds and not lane.bulk:
+            refusal = f"{ahead:.3f} s of work are ahead, at most {self._queue_seconds:g} s may be"
+        elif now < deadline < now + wait:
+            refusal = f"the deadline is in {deadline - now:.3f} s, but {wait:.3f} s of work are ahead"
+        else:
+            return
+        retry_after = max(LEAST_RETRY_SECONDS, wait)
+        raise OverloadedError(f"{refusal}; try again in {retry_after:.2f} s", retry_after=retry_after)
 
     def _run(self) -> None:
         if self._niceness:
             with suppress(AttributeError, OSError):  # of this thread alone, which only Linux can do
                 os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), self._niceness)
         while batch := self._next_batch():
-            start = time.monotonic()
+            start, tokens = time.monotonic(), sum(item.row.length for item in batch)
+            self._free_at = start + tokens * self._token_seconds
             try:
                 outputs = self._process([item.row for item in batch])
             except Exception as error:  # the thread must outlive a bad batch; its callers get the error
@@ -142,28 +176,32 @@ class Batcher(Generic[RowT, OutputT]):
                     item.future.set_exception(error)
                 continue
             seconds = time.monotonic() - start
-            self._row_seconds += 0.1 * (seconds / len(batch) - self._row_seconds)
+            self._learn(seconds / max(1, tokens))
             for item, output in zip(batch, outputs, strict=True):
-                item.future.set_result(Processed(output, start - item.arrived, seconds, len(batch)))
+                item.future.set_result(Processed(output, start, start - item.arrived, seconds, len(batch)))
+
+    def _learn(self, token_seconds: float) -> None:
+        """Take note of what a token took; one batch that took very long is no rule."""
+        likely = min(token_seconds, 2 * self._token_seconds)
+        self._token_seconds += 0.1 * (likely - self._token_seconds)
 
     def _next_batch(self) -> Sequence[_Waiting[RowT, OutputT]]:
         """Wait for rows and return the next batch; empty when closed and drained."""
         with self._changed:
             while True:
                 batch = self._take()
-                if batch or (self._closed and not self._queue):
+                if batch or (self._closed and self.is_idle):
                     return batch
                 self._changed.wait()
 
     def _take(self) -> list[_Waiting[RowT, OutputT]]:
         batch: list[_Waiting[RowT, OutputT]] = []
         longest = 0
-        while self._queue:
-            item = self._queue[0]
+        while item := self._first():
             longer = max(longest, item.row.length)
             if batch and longer * (len(batch) + 1) > self._batch_tokens:
                 break
-            self._queue.popleft()
+            self._next.popleft()
             if not item.future.set_running_or_notify_cancel():
                 continue  # its caller has gone
             if item.deadline <= time.monotonic():
@@ -172,3 +210,13 @@ class Batcher(Generic[RowT, OutputT]):
             batch.append(item)
             longest = longer
         return batch
+
+    def _first(self) -> _Waiting[RowT, OutputT] | None:
+        """Return the row that goes next, if there is one."""
+        while not self._next and self._queue:
+            lane, waiting = self._queue.pop()
+            self._held[lane.caller] -= len(waiting)
+            if not self._held[lane.caller]:
+                del self._held[lane.caller]
+            self._next.extend(waiting)
+        return self._next[0] if self._next else None

@@ -16,12 +16,20 @@ from skills.errors import AccessError, RateLimitError
 class Caller:
     """Who calls: the holder of an API key, or without one anyone, who may do everything.
 
+    address: of the machine that calls, without a port.
+
     Raises:
         AccessError, RateLimitError: from the checks; the key does not let its holder do that, or not now.
     """
 
     key: ApiKey | None = None
     bucket: TokenBucket | None = None
+    address: str = ""
+
+    @property
+    def share(self) -> str:
+        """Whose share of the server the caller takes: the key's, or without one the machine's."""
+        return self.address if self.key is None else self.key.id
 
     @property
     def name(self) -> str:

@@ -192,7 +192,7 @@ def test_a_full_queue_refuses_rows_that_belong_together_as_a_whole(
     occupy(batcher, engine)
     accepted = batcher.submit([row(2)])
 
-    with pytest.raises(OverloadedError, match="1 of at most 2 rows") as caught:
+    with pytest.raises(OverloadedError, match="1 rows wait of at most 2") as caught:
         batcher.submit([row(3), row(4)])
     accepted += batcher.submit([row(5)])
     engine.gate.set()

@@ -6,7 +6,7 @@ import asyncio
 import json
 import logging
 import threading
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import Future
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, replace
@@ -79,17 +79,15 @@ class CountingBatcher(Batcher[Row, Floats]):
 
     def __init__(self, engine: Engine, **settings: Any) -> None:
         self._count = threading.Condition()
-        self.accepted = self.waiting = self.most_waiting = 0
+        self.accepted = self.unanswered = self.most_waiting = 0
         super().__init__(engine.encode, **settings)
 
-    def submit(
-        self, rows: Iterable[Row], *, deadline: float | None = None, bounded: bool = True
-    ) -> list[Future[Processed[Floats]]]:
-        futures = super().submit(rows, deadline=deadline, bounded=bounded)
+    def submit(self, rows: Sequence[Row], **options: Any) -> list[Future[Processed[Floats]]]:
+        futures = super().submit(rows, **options)
         with self._count:
             self.accepted += len(futures)
-            self.waiting += len(futures)
-            self.most_waiting = max(self.most_waiting, self.waiting)
+            self.unanswered += len(futures)
+            self.most_waiting = max(self.most_waiting, self.unanswered)
             self._count.notify_all()
         for future in futures:
             future.add_done_callback(self._done)
@@ -104,7 +102,7 @@ class CountingBatcher(Batcher[Row, Floats]):
 
     def _done(self, _: Future[Processed[Floats]]) -> None:
         with self._count:
-            self.waiting -= 1
+            self.unanswered -= 1
 
 
 class Speller:
