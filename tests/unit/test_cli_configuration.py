@@ -94,6 +94,29 @@ def test_a_shared_option_has_one_variable(tunings: list[Tuning]) -> None:
     assert tunings[0].catalog == "b"
 
 
+@pytest.mark.parametrize(
+    ("variables", "used"),
+    [
+        ({"SOFTSPOKEN_CATALOG_FILE": "secret"}, "there is no catalog sqlite:///secret.db"),
+        ({"SOFTSPOKEN_CATALOG_FILE": "secret", "SOFTSPOKEN_CATALOG": "sqlite:///env.db"}, "sqlite:///env.db"),
+        ({"SOFTSPOKEN_CATALOG_FILE": "empty"}, "there is no catalog sqlite:///softspoken.db"),
+        (
+            {"SOFTSPOKEN_CATALOG_FILE": "missing"},
+            "CATALOG_FILE names missing, which cannot be read",
+        ),
+        ({"SOFTSPOKEN_SKILLS_LIST_JSON_FILE": "no"}, "'--json': 'no truth value' is not a valid boolean"),
+    ],
+)
+def test_a_variable_can_name_a_file_with_the_value(variables: dict[str, str], used: str) -> None:
+    write("sqlite:///secret.db\n", "secret")
+    write("\n", "empty")
+    write("no truth value", "no")
+
+    result = run("skills", "list", **variables)
+
+    assert used in result.stderr
+
+
 def test_every_kind_of_value_in_the_file(tunings: list[Tuning]) -> None:
     write(
         """

@@ -1,11 +1,13 @@
 """Options that several commands share, and how every option gets its variable.
 
 An option of one command is `SOFTSPOKEN_TRAIN_SEED` and `seed` in the table `[train]` of softspoken.toml; a
-shared one is `SOFTSPOKEN_CATALOG` and `catalog` at the top of the file.
+shared one is `SOFTSPOKEN_CATALOG` and `catalog` at the top of the file. With `_FILE` after its name, a
+variable names a file that has the value, as orchestrators hand out secrets.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -27,6 +29,25 @@ class Setting(click.Option):
 
     def __init__(self, *args: Any, **attributes: Any) -> None:
         super().__init__(*args, **{"show_envvar": True, **attributes})
+
+    def resolve_envvar_value(self, ctx: click.Context) -> str | None:
+        """Return the variable's value, or what the file has that SOFTSPOKEN_..._FILE names.
+
+        Raises:
+            click.BadParameter: the file cannot be read.
+        """
+        value = super().resolve_envvar_value(ctx)
+        own = f"{ctx.auto_envvar_prefix}_{(self.name or '').upper()}"
+        variable = f"{self.envvar or own}_FILE"
+        path = os.environ.get(variable)
+        if value is not None or not path:
+            return value
+        try:
+            return Path(path).read_text(encoding="utf-8").strip() or None
+        except (OSError, UnicodeDecodeError) as error:
+            raise click.BadParameter(
+                f"{variable} names {path}, which cannot be read: {error}", ctx, self
+            ) from error
 
 
 class SharedSetting(Setting):
