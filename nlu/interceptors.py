@@ -4,24 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import re
 import time
-import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from contextlib import asynccontextmanager, contextmanager, nullcontext
-from contextvars import ContextVar
+from dataclasses import replace
 from typing import Any, TypeAlias
 
 import grpc
 
 from nlu.access import KeyRing
 from nlu.caller import ANYONE, Caller, current_caller, set_caller
+from nlu.observer import NOBODY, Observer, current_observer, set_observer
+from nlu.request_id import REQUEST_ID_METADATA, begin_request, current_request_id
 from nlu.status import Status
 from nlu.v1 import nlu_pb2
 from skills.errors import AccessError, RateLimitError, SoftspokenError
-
-REQUEST_ID_METADATA = "x-request-id"
-REQUEST_ID = re.compile(r"[!-~]{1,128}")  # what metadata and a log line can carry
 
 logger = logging.getLogger(__name__)
 
@@ -34,12 +31,6 @@ _MAKERS: dict[str, Callable[..., Handler]] = {
     "stream_unary": grpc.stream_unary_rpc_method_handler,
     "stream_stream": grpc.stream_stream_rpc_method_handler,
 }
-_request_id: ContextVar[str] = ContextVar("request_id", default="")  # every call runs in a task of its own
-
-
-def current_request_id() -> str:
-    """Return the id of the call that is being answered, as the log has it."""
-    return _request_id.get()
 
 
 async def item_of(answer: Awaitable[nlu_pb2.ParseResponse]) -> nlu_pb2.BatchParseItem:
@@ -56,9 +47,12 @@ class CallBoundary(grpc.aio.ServerInterceptor):
     With keys, only callers who have one that is for the method get in.
     """
 
-    def __init__(self, services: str = "/softspoken.", *, keys: KeyRing | None = None) -> None:
+    def __init__(
+        self, services: str = "/softspoken.", *, keys: KeyRing | None = None, observer: Observer = NOBODY
+    ) -> None:
         self._services = services  # the methods' common beginning
         self._keys = keys
+        self._observer = observer
         self._calls = 0
         self._idle = asyncio.Event()
         self._idle.set()
@@ -92,7 +86,8 @@ class CallBoundary(grpc.aio.ServerInterceptor):
         behaviour = getattr(handler, kind)
 
         async def answer(request: Any, context: Context) -> Any:
-            set_caller(caller)
+            set_caller(caller if caller.key else replace(caller, address=_machine(context.peer())))
+            set_observer(self._observer)
             held = nullcontext() if self._keys is None else self._keys.holding(caller)
             with self._counted():
                 async with _boundary(method, request, context), held:
@@ -110,6 +105,11 @@ class CallBoundary(grpc.aio.ServerInterceptor):
             self._calls -= 1
             if not self._calls:
                 self._idle.set()
+
+
+def _machine(peer: str) -> str:
+    """Return where gRPC's `ipv4:127.0.0.1:40001` comes from, without the port; sockets of files have none."""
+    return peer if peer.startswith("unix") else peer.rpartition(":")[0]
 
 
 def _kind(handler: Any) -> str:
@@ -131,8 +131,9 @@ def _stream(streaming: bool) -> str:
 
 @asynccontextmanager
 async def _boundary(method: str, request: Any, context: Context) -> AsyncIterator[None]:
-    identity = _identify(request, context)
-    _request_id.set(identity)
+    metadata = tuple(context.invocation_metadata() or ())
+    identity = begin_request((*_given(metadata), getattr(request, "request_id", "")))
+    current_observer().began(metadata, identity)
     context.set_trailing_metadata(((REQUEST_ID_METADATA, identity),))
     start = time.perf_counter()
     outcome = grpc.StatusCode.CANCELLED  # unless it gets to an end below
@@ -148,14 +149,17 @@ async def _boundary(method: str, request: Any, context: Context) -> AsyncIterato
         trailers = status.trailing_metadata()
         await context.abort(status.code, status.message, ((REQUEST_ID_METADATA, identity), *trailers))
     finally:
-        name, elapsed = method.rpartition("/")[2], 1e3 * (time.perf_counter() - start)
-        key = current_caller().name
+        seconds, name, key = time.perf_counter() - start, method.rpartition("/")[2], current_caller().name
+        current_observer().ended(method.removeprefix("/"), outcome.name, seconds)
+        fields = {"method": name, "code": outcome.name, "milliseconds": round(1e3 * seconds, 1), "key": key}
         holder = f", key {key}" if key else ""
-        logger.info("%s %s %.1f ms, request %s%s", name, outcome.name, elapsed, identity, holder)
+        message = "%s %s %.1f ms, request %s%s"
+        logger.info(message, name, outcome.name, 1e3 * seconds, identity, holder, extra=fields)
 
 
 def _status_of(error: Exception) -> Status:
     status = Status.of(error, current_request_id())
+    current_observer().failed(status)
     if status.is_fault:
         logger.error("request %s failed", current_request_id(), exc_info=error)
     elif status.code is grpc.StatusCode.UNAVAILABLE:
@@ -165,10 +169,6 @@ def _status_of(error: Exception) -> Status:
     return status
 
 
-def _identify(request: Any, context: Context) -> str:
-    """Return the caller's id, of the metadata or the request, if it is fit for a log; else a new one."""
-    given = [value for key, value in context.invocation_metadata() or () if key == REQUEST_ID_METADATA]
-    for candidate in (*given, getattr(request, "request_id", "")):
-        if isinstance(candidate, str) and REQUEST_ID.fullmatch(candidate):
-            return candidate
-    return uuid.uuid4().hex
+def _given(metadata: Iterable[tuple[str, str | bytes]]) -> Iterator[str | bytes]:
+    """Yield the ids that the caller has given the call."""
+    return (value for key, value in metadata if key == REQUEST_ID_METADATA)

@@ -46,7 +46,7 @@ class Observer:
         """An utterance was answered: by a call, or as one item of many."""
 
     def computed(self, batcher: str, lengths: Sequence[int], padding: int) -> None:
-        """A batch of rows was computed, with so many tokens each, and so many more between them; any thread."""
+        """A batch was computed: the tokens of its rows, and those that filled them up; in any thread."""
 
     def close(self) -> None:
         """Nothing more will come."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -72,6 +73,8 @@ class Registry:
         self._woken = asyncio.Event()
         self._closing = asyncio.Event()
         self.snapshot = Snapshot()
+        self.swaps = 0  # of the snapshot, since the start
+        self.read_at = time.monotonic()  # when the catalog last told its revision
 
     @property
     def resident_bytes(self) -> int:
@@ -87,6 +90,7 @@ class Registry:
             CatalogError: the catalog cannot be read; the old snapshot stays.
         """
         revision = self._catalog.revision()
+        self.read_at = time.monotonic()
         if revision == self.snapshot.revision:
             return False
         versions = self._catalog.aliased()
@@ -104,6 +108,7 @@ class Registry:
         )
         self._residency.keep(served)
         self._pinned = {}  # a deleted version must not outlive the change
+        self.swaps += 1
         logger.info("serving revision %d: %d versions, %d refused", revision, len(served), len(refused))
         return True
 

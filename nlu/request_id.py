@@ -1,4 +1,4 @@
-"""The id of the call that is being answered: in its answer, its errors, and every line that the log has of it."""
+"""The id of the call that is being answered: its answer, its errors and its lines of the log have it."""
 
 from __future__ import annotations
 

@@ -44,6 +44,7 @@ _TABLE: dict[type, tuple[grpc.StatusCode, str]] = {
     TimeoutError: (grpc.StatusCode.DEADLINE_EXCEEDED, ""),
 }
 _FAULT = (grpc.StatusCode.INTERNAL, "")
+CODES_AND_REASONS = tuple((code.name, reason) for code, reason in (*_TABLE.values(), _FAULT))
 # Errors whose own message is for the operator, not for the caller: it stays in the log.
 _PUBLIC_MESSAGES: dict[type, str] = {
     CatalogError: "the catalog cannot be read now; skills that are already loaded are served: try again",

@@ -7,8 +7,8 @@ from datetime import datetime
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from nlu.interceptors import REQUEST_ID
 from nlu.registry import Snapshot
+from nlu.request_id import REQUEST_ID
 from nlu.v1 import nlu_pb2
 from skills.errors import InputError
 from skills.offsets import OffsetUnit

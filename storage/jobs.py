@@ -8,7 +8,7 @@ that has used up its attempts is FAILED, with the reason, and stays for people t
 from __future__ import annotations
 
 from collections.abc import Collection
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from sqlalchemy import select
 
@@ -34,6 +34,7 @@ from storage.job_rows import (
     store_progress,
     take,
 )
+from storage.job_statistics import JobStatistics, read_statistics
 from storage.tables import JobRow
 
 LEASE_SECONDS = 60.0  # without a heartbeat, and another worker takes the job over
@@ -233,6 +234,11 @@ class JobQueue:
         """
         with self._database.read() as session:
             return read_job(find_job(session, job_id))
+
+    def statistics(self, since: datetime | None = None) -> JobStatistics:
+        """Return how the queue is doing, and which jobs ended after `since`; cheap enough to poll."""
+        with self._database.read() as session:
+            return read_statistics(session, self._database.now(session), since)
 
     def list(
         self, *, skill: str | None = None, states: Collection[JobState] = (), limit: int = 100

@@ -30,6 +30,7 @@ from nlu.http.messages import (
 )
 from nlu.http.openapi import openapi
 from nlu.http.payload import read_payload
+from nlu.observer import NOBODY, Observer
 from nlu.service import Service
 from nlu.wire import read_ref
 from skills.errors import InputError, UnauthenticatedError
@@ -40,7 +41,9 @@ MAX_BODY = 64 << 10  # bytes; 2,000 characters take 24 KB where each is an escap
 SECONDS = 10.0  # for an answer; nobody waits longer for a bot
 
 
-def make_app(running: Callable[[], Service], token: str, keys: KeyRing | None = None) -> Starlette:
+def make_app(
+    running: Callable[[], Service], token: str, keys: KeyRing | None = None, observer: Observer = NOBODY
+) -> Starlette:
     """Return the application; `running` raises NotReadyError when there is no service to answer.
 
     With a token, only callers that send it are answered; else with keys, those that send one of them.
@@ -55,7 +58,7 @@ def make_app(running: Callable[[], Service], token: str, keys: KeyRing | None = 
             Route(HEALTH, api.health),
             Route("/openapi.json", api.openapi),
         ],
-        middleware=[Middleware(Boundary)],
+        middleware=[Middleware(Boundary, observer)],
         exception_handlers={HTTPException: _refused},
     )
 

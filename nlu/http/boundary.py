@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-import uuid
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from nlu.http.failure import failure_response
-from nlu.interceptors import REQUEST_ID, REQUEST_ID_METADATA
+from nlu.observer import NOBODY, Observer, set_observer
+from nlu.request_id import REQUEST_ID_METADATA, begin_request
 from skills.errors import NotReadyError
 
 HEALTH = "/healthz"
@@ -23,12 +23,16 @@ logger = logging.getLogger(__name__)
 class Boundary:
     """Wraps an application; its requests find their id in `request.state.request_id`."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, observer: Observer = NOBODY) -> None:
         self._app = app
+        self._observer = observer
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, whatever happens."""
-        identity = _identify(Headers(scope=scope))
+        headers = Headers(scope=scope)
+        identity = begin_request(headers.getlist(REQUEST_ID_METADATA))
+        set_observer(self._observer)
+        self._observer.began(headers.items(), identity)
         scope.setdefault("state", {})["request_id"] = identity
         start = time.perf_counter()
         code = 0  # unless there is an answer
@@ -48,17 +52,18 @@ class Boundary:
         except Exception as error:
             await failure_response(error, identity)(scope, receive, tell)
         finally:
-            _log(scope, code, 1e3 * (time.perf_counter() - start), identity)
+            seconds = time.perf_counter() - start
+            route = getattr(scope.get("route"), "path", "unknown")  # there is no end of those
+            self._observer.ended(route, str(code), seconds)
+            _log(scope, code, seconds, identity)
 
 
-def _identify(headers: Headers) -> str:
-    """Return the caller's id if it is fit for a log; else a new one."""
-    given = headers.get(REQUEST_ID_METADATA, "")
-    return given if REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
-
-
-def _log(scope: Scope, code: int, elapsed: float, identity: str) -> None:
+def _log(scope: Scope, code: int, seconds: float, identity: str) -> None:
     """Write one line; never the query, which has the token."""
     level = logging.DEBUG if scope["path"] == HEALTH else logging.INFO
     path = scope["raw_path"].decode("ascii", "backslashreplace")[:LOGGED_PATH]
-    logger.log(level, "%s %s %d %.1f ms, request %s", scope["method"], path, code, elapsed, identity)
+    method, milliseconds = scope["method"], round(1e3 * seconds, 1)
+    fields = {"method": f"{method} {path}", "code": code, "milliseconds": milliseconds}
+    logger.log(
+        level, "%s %s %d %.1f ms, request %s", method, path, code, milliseconds, identity, extra=fields
+    )

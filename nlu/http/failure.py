@@ -11,6 +11,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from nlu.http.messages import Failure
+from nlu.observer import current_observer
 from nlu.status import Status
 
 _CODES = {
@@ -34,6 +35,7 @@ def failure_response(error: Exception, request_id: str) -> Response:
     if isinstance(error, HTTPException):
         return _response(HTTPStatus(error.status_code), error.detail, headers=dict(error.headers or {}))
     status = Status.of(error, request_id)
+    current_observer().failed(status)
     if status.is_fault:
         logger.error("request %s failed", request_id, exc_info=error)
     code = _CODES.get(status.code, HTTPStatus.INTERNAL_SERVER_ERROR)

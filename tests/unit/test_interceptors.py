@@ -11,7 +11,8 @@ import pytest
 from google.rpc.error_details_pb2 import BadRequest, ErrorInfo, RetryInfo
 from google.rpc.status_pb2 import Status as RpcStatus
 
-from nlu.interceptors import CallBoundary, Context, current_request_id, item_of
+from nlu.interceptors import CallBoundary, Context, item_of
+from nlu.request_id import current_request_id
 from nlu.status import MESSAGE_BYTES, Status
 from nlu.v1 import nlu_pb2, nlu_pb2_grpc
 from skills.errors import (
