@@ -14,6 +14,7 @@ BENCHMARKS = {
     "scale": "start, memory, latency, listing and publications with 1 to 1,000 skills",
     "reload": "what callers notice while a skill is changed all the time, and two servers that converge",
     "growing": "10 labels added to a stored skill against training from scratch: accuracy and time",
+    "rasa": "Rasa with our component against Rasa with DIET: accuracy, training time, latency over HTTP",
     "ceiling": "full fine-tuning of the same backbone with the same head",
     "prompts": "which layers a deep prompt should have, and what it should start from",
 }

@@ -54,13 +54,15 @@ class Project:
             (folder / "path" / name).symlink_to(ROOT / name)
         return cls(folder, python, address, free_port())
 
-    def run(self, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    def run(
+        self, *arguments: str, seconds: float = SECONDS, **variables: str
+    ) -> subprocess.CompletedProcess[str]:
         """Run `python ARGUMENTS` in the project, and return what it said on both streams as stdout."""
         return subprocess.run(
             self._command(*arguments),
             cwd=self.folder,
             env=self._variables() | variables,
-            timeout=SECONDS,
+            timeout=seconds,
             check=False,
             text=True,
             stdout=subprocess.PIPE,

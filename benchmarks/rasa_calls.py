@@ -1,0 +1,77 @@
+"""Calls of Rasa's HTTP API, and how long they and others take."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import dataclass, field
+from typing import Any
+
+from skills.errors import SoftspokenError
+
+CALLERS = 4  # at once, each with a connection of its own, to measure requests per second
+
+
+class Rasa:
+    """One connection to Rasa's HTTP API."""
+
+    def __init__(self, port: int) -> None:
+        self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+
+    def parse(self, text: str) -> dict[str, Any]:
+        """Return what /model/parse says.
+
+        Raises:
+            SoftspokenError: an error, in Rasa's words.
+        """
+        self._connection.request("POST", "/model/parse", json.dumps({"text": text}))
+        reply = self._connection.getresponse()
+        body = reply.read()
+        if reply.status != http.HTTPStatus.OK:
+            raise SoftspokenError(f"Rasa has no answer to {text!r}: {body.decode()}")
+        found: dict[str, Any] = json.loads(body)
+        return found
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._connection.close()
+
+
+@dataclass
+class Asked:
+    """What was answered to each text, and how long it took."""
+
+    found: list[Any] = field(default_factory=list)
+    seconds: list[float] = field(default_factory=list)
+
+
+def in_turns(ways: Mapping[str, Callable[[str], Any]], texts: Iterable[str]) -> dict[str, Asked]:
+    """Ask each text every way before the next text, so that what else the machine does meets all alike."""
+    asked = {way: Asked() for way in ways}
+    order = deque(ways)
+    for text in texts:
+        for way in order:
+            began = time.perf_counter()
+            asked[way].found.append(ways[way](text))
+            asked[way].seconds.append(time.perf_counter() - began)
+        order.rotate()
+    return asked
+
+
+def rate(port: int, texts: Sequence[str]) -> float:
+    """Return the requests per second of several callers."""
+
+    def call(share: Sequence[str]) -> None:
+        with closing(Rasa(port)) as rasa:
+            for text in share:
+                rasa.parse(text)
+
+    with ThreadPoolExecutor(CALLERS) as pool:
+        began = time.perf_counter()
+        list(pool.map(call, [texts[caller::CALLERS] for caller in range(CALLERS)]))
+        return len(texts) / (time.perf_counter() - began)
