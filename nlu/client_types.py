@@ -53,7 +53,7 @@ class ParseRequest:
     below it is left out. expected_slots: names that the dialog has just asked for, so that a bare "for six"
     is one of them. reference_time: what "tomorrow" counts from, by the user's wall clock (a zone is
     ignored); None for the server's clock. correct_grammar: a grammar skill runs first, and the others read
-    its correction.
+    its correction, unless slots are expected.
     """
 
     text: str

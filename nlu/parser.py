@@ -66,8 +66,9 @@ class Parser:
         corrected = ""
         if request.correct_grammar:
             grammar = next(result.grammar for result in reading.results if result.grammar is not None)
-            corrected = grammar.corrected
-            if grammar.edits:
+            # A bare answer ("4") is no sentence: a grammar skill that saw few makes one of it.
+            corrected = request.text if request.expected_slots else grammar.corrected
+            if corrected != request.text:
                 reading = await self._read_corrected(request, skills, reading, grammar, deadline)
         self.trials.observe(request, first, snapshot)
         unit = request.offset_unit

@@ -33,7 +33,7 @@ class ParseRequest:
 
     session_id: of the conversation. expected_slots: names that the dialog has just asked for.
     reference_time: what "tomorrow" counts from, None for now. correct_grammar: the other skills read what the
-    grammar skill made of the text.
+    grammar skill made of the text, unless slots are expected.
 
     Raises:
         InputError: a value is out of bounds; names the field.

@@ -221,6 +221,19 @@ async def test_other_skills_read_the_correction_and_point_into_the_text_as_sent(
     assert response.read == nlu_pb2.Span(start=0, end=len(text))
 
 
+async def test_while_a_slot_is_expected_the_text_is_read_as_it_was_sent(serve: Serve) -> None:
+    asked = request("exver", "slots", "grammar", correct_grammar=True)
+    async with serve(prepare=publish_all) as server:
+        server.speller.words = {"exver": "denver"}
+        open_question = await server.stub.Parse(asked)
+        asked.context.expected_slots.append("person")
+        answer = await server.stub.Parse(asked)
+    assert found(open_question.results[0]) == [("city", "exver", 0, 5)]
+    assert answer.corrected_text == "exver"
+    assert not found(answer.results[0])
+    assert answer.results[1].grammar.corrected_text == "denver"
+
+
 async def test_a_text_without_an_error_is_read_once(serve: Serve) -> None:
     async with serve(prepare=publish_all) as server:
         response = await server.stub.Parse(request("to dallas", correct_grammar=True))
