@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import Any, TypeAlias
 
 import grpc
+from google.protobuf.message import DecodeError
 
 from nlu.access import KeyRing
 from nlu.caller import ANYONE, Caller, current_caller, set_caller
@@ -18,7 +19,7 @@ from nlu.observer import NOBODY, Observer, current_observer, set_observer
 from nlu.request_id import REQUEST_ID_METADATA, begin_request, current_request_id
 from nlu.status import Status
 from nlu.v1 import nlu_pb2
-from skills.errors import AccessError, RateLimitError, SoftspokenError
+from skills.errors import AccessError, InputError, RateLimitError, SoftspokenError
 
 logger = logging.getLogger(__name__)
 
@@ -91,9 +92,10 @@ class CallBoundary(grpc.aio.ServerInterceptor):
             held = nullcontext() if self._keys is None else self._keys.holding(caller)
             with self._counted():
                 async with _boundary(method, request, context), held:
-                    return await behaviour(request, context)
+                    read = _each(request) if handler.request_streaming else _message(request)
+                    return await behaviour(read, context)
 
-        return _MAKERS[kind](answer, handler.request_deserializer, handler.response_serializer)
+        return _MAKERS[kind](answer, _reader(handler.request_deserializer), handler.response_serializer)
 
     @contextmanager
     def _counted(self) -> Iterator[None]:
@@ -123,6 +125,31 @@ def _refusing(handler: Any, error: SoftspokenError) -> Handler:
         raise error
 
     return _MAKERS[_kind(handler)](refuse, None, handler.response_serializer)
+
+
+def _reader(deserializer: Callable[[bytes], Any] | None) -> Callable[[bytes], Any] | None:
+    """Return what reads a message, or returns why it cannot: raised here, it would reach nobody but gRPC."""
+    if deserializer is None:
+        return None
+
+    def read(data: bytes) -> Any:
+        try:
+            return deserializer(data)
+        except DecodeError as error:
+            return InputError(f"what was sent is no message of this method ({error}): check its .proto")
+
+    return read
+
+
+def _message(read: Any) -> Any:
+    if isinstance(read, InputError):
+        raise read
+    return read
+
+
+async def _each(requests: AsyncIterator[Any]) -> AsyncIterator[Any]:
+    async for read in requests:
+        yield _message(read)
 
 
 def _stream(streaming: bool) -> str:
@@ -158,6 +185,8 @@ async def _boundary(method: str, request: Any, context: Context) -> AsyncIterato
 
 
 def _status_of(error: Exception) -> Status:
+    while isinstance(error, ExceptionGroup):  # of a stream, whose items are tasks
+        error = error.exceptions[0]
     status = Status.of(error, current_request_id())
     current_observer().failed(status)
     if status.is_fault:
