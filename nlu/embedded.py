@@ -58,7 +58,12 @@ def embedded_directory(cache: Path) -> Path:
         BackboneError: the package with the weights is not installed, or the cache cannot be written.
     """
     source_directory()
-    return cached_directory(cache / f"embedded-{version(PACKAGE)}-{CONVERSION}", _convert)
+    return cached_directory(converted_directory(cache), _convert)
+
+
+def converted_directory(cache: Path) -> Path:
+    """Return where the converted model is, or will be."""
+    return cache / f"embedded-{version(PACKAGE)}-{CONVERSION}"
 
 
 def source_directory() -> Path:

@@ -19,6 +19,19 @@ def make_engine(backbone: Backbone, compute: Compute, name: str = "auto") -> Eng
     Raises:
         InputError: no such engine, or it cannot run here.
     """
+    if engine_name(compute, name) == TorchEngine.name:
+        return TorchEngine(backbone.encoder(), compute)
+    from nlu.engine.openvino_engine import OpenvinoEngine  # the package is optional
+
+    return OpenvinoEngine(backbone.encoder(), compute, fingerprint=backbone.fingerprint, cache=backbone.cache)
+
+
+def engine_name(compute: Compute, name: str = "auto") -> str:
+    """Return which engine `make_engine` builds.
+
+    Raises:
+        InputError: no such engine, or it cannot run here.
+    """
     if name not in ENGINES:
         raise InputError(
             f"engine {name!r} does not exist; choose one of {', '.join(ENGINES)}", field="engine"
@@ -29,8 +42,4 @@ def make_engine(backbone: Backbone, compute: Compute, name: str = "auto") -> Eng
             "engine 'openvino' needs the package openvino and --device cpu; use --engine torch",
             field="engine",
         )
-    if name == "torch" or not openvino_fits:
-        return TorchEngine(backbone.encoder(), compute)
-    from nlu.engine.openvino_engine import OpenvinoEngine  # the package is optional
-
-    return OpenvinoEngine(backbone.encoder(), compute, fingerprint=backbone.fingerprint, cache=backbone.cache)
+    return "openvino" if openvino_fits and name != "torch" else "torch"

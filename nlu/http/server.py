@@ -40,7 +40,7 @@ async def serving_http(
         InputError: the address cannot be listened on, or the files cannot be used.
     """
     context = None if tls is None else tls.context()
-    listener = _listen(address)
+    listener = listen(address)
     config = uvicorn.Config(
         app,
         http="h11",
@@ -63,7 +63,12 @@ async def serving_http(
         await serving
 
 
-def _listen(address: str) -> socket.socket:
+def listen(address: str) -> socket.socket:
+    """Listen on HOST:PORT.
+
+    Raises:
+        InputError: that cannot be done; says why.
+    """
     host, _, written = address.rpartition(":")
     host = host.strip("[]")
     ipv6 = ":" in host
@@ -78,7 +83,7 @@ def _listen(address: str) -> socket.socket:
         )
     except (OSError, ValueError) as error:
         raise InputError(
-            f"cannot listen for HTTP on {address} ({error}): give HOST:PORT of this machine, with a port "
+            f"cannot listen on {address} ({error}): give HOST:PORT of this machine, with a port "
             "that no other program has (0 takes a free one)",
             field="http",
         ) from error
