@@ -1,16 +1,20 @@
-"""What a server tells Prometheus, on a port of its own: what is served, and how trials of candidates go."""
+"""What a server tells Prometheus, on a port of its own: its instruments, and how things are when asked."""
 
 from __future__ import annotations
 
+import asyncio
 import ssl
-from collections.abc import Iterator
-from contextlib import contextmanager
+import time
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import replace
 
-from prometheus_client import CollectorRegistry, start_http_server
+from prometheus_client import CollectorRegistry, ProcessCollector, start_http_server
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from nlu.instruments import Instruments
+from nlu.job_watch import JobWatch
 from nlu.service import Service
 from nlu.tls import TlsFiles
 from skills.errors import InputError
@@ -19,23 +23,36 @@ from skills.errors import InputError
 class ServiceCollector(Collector):
     """Reads a service's numbers when it is asked, in another thread than they change in."""
 
-    def __init__(self, service: Service) -> None:
+    def __init__(self, service: Service, instruments: Instruments, jobs: JobWatch) -> None:
         self._service = service
+        self._instruments = instruments
+        self._jobs = jobs
 
     def collect(self) -> Iterator[Metric]:
-        """Yield every metric."""
+        """Yield every metric, and let the instruments, read before, forget the versions that are gone."""
         registry = self._service.registry
         snapshot = registry.snapshot
-        yield GaugeMetricFamily("softspoken_catalog_revision", "That is served.", snapshot.revision)
-        versions = GaugeMetricFamily("softspoken_skill_versions", "That aliases name.", labels=["state"])
-        served = {(version.name, version.version) for version in snapshot.skills.values()}
-        versions.add_metric(["served"], len(served))
-        versions.add_metric(["refused"], len(snapshot.refused))
-        yield versions
-        yield GaugeMetricFamily("softspoken_skill_memory_bytes", "Of skills.", registry.resident_bytes)
-        yield from self._trials()
+        served = {(version.name, str(version.version)) for version in snapshot.skills.values()}
+        self._instruments.keep(served)
+        age = time.monotonic() - registry.read_at
+        yield _gauge("catalog_revision", "That is served.", snapshot.revision)
+        yield _gauge("catalog_age_seconds", "Since the catalog last told its revision.", age)
+        yield CounterMetricFamily("softspoken_swaps", "Of what is served.", registry.swaps)
+        states = {"served": len(served), "refused": len(snapshot.refused)}
+        yield _gauges("skill_versions", "That aliases name.", "state", states)
+        yield _gauge("skill_memory_bytes", "Of skills in memory.", registry.resident_bytes)
+        yield CounterMetricFamily(
+            "softspoken_skill_loads", "At a request: not in memory then.", registry.loads
+        )
+        waiting = self._service.parser.reader.waiting
+        yield _gauges("queue_rows", "That wait for a batch.", "batcher", waiting)
+        if self._jobs.last is not None:
+            counts = {str(state): count for state, count in self._jobs.last.counts.items()}
+            yield _gauges("jobs", "Training jobs of the catalog.", "state", counts)
+            yield _gauge("job_waiting_seconds", "Of the job that is due longest.", self._jobs.last.waiting)
+        yield from self._trials(served)
 
-    def _trials(self) -> Iterator[Metric]:
+    def _trials(self, served: set[tuple[str, str]]) -> Iterator[Metric]:
         of_version = ["skill", "version", "role"]
         requests = CounterMetricFamily("softspoken_trial_requests", "Answered in a trial.", labels=of_version)
         seconds = CounterMetricFamily("softspoken_trial_seconds", "Queued and inferred.", labels=of_version)
@@ -45,6 +62,8 @@ class ServiceCollector(Collector):
         )
         dropped = CounterMetricFamily("softspoken_trial_dropped", "Copies not read.", labels=of_trial)
         for (skill, live, candidate), trial in list(self._service.parser.trials.trials.items()):
+            if not {(skill, str(live)), (skill, str(candidate))} <= served:
+                continue
             roles = (("live", live, trial.live), ("canary", candidate, trial.canary))
             for role, version, tally in (*roles, ("shadow", candidate, trial.shadow)):
                 requests.add_metric([skill, str(version), role], tally.requests)
@@ -54,8 +73,10 @@ class ServiceCollector(Collector):
         yield from (requests, seconds, agreed, dropped)
 
 
-@contextmanager
-def serving_metrics(service: Service, address: str, *, tls: TlsFiles | None = None) -> Iterator[str]:
+@asynccontextmanager
+async def serving_metrics(
+    service: Service, instruments: Instruments, address: str, *, tls: TlsFiles | None = None
+) -> AsyncIterator[str]:
     """Serve Prometheus' text format on HOST:PORT in a thread of its own, and yield the URL.
 
     With TLS files it is HTTPS, and follows them; it asks for no client certificate.
@@ -63,9 +84,22 @@ def serving_metrics(service: Service, address: str, *, tls: TlsFiles | None = No
     Raises:
         InputError: the address cannot be listened on, or the files cannot be used.
     """
+    jobs = JobWatch(service.catalog.jobs, instruments.job_ended)
+    instruments.registry.register(ServiceCollector(service, instruments, jobs))
+    ProcessCollector(registry=instruments.registry)
+    with _listening(instruments.registry, address, tls) as url:
+        following = asyncio.create_task(jobs.follow())
+        try:
+            yield url
+        finally:
+            following.cancel()
+            with suppress(asyncio.CancelledError):
+                await following
+
+
+@contextmanager
+def _listening(registry: CollectorRegistry, address: str, tls: TlsFiles | None) -> Iterator[str]:
     follow = None if tls is None else replace(tls, client_ca=None).context().sni_callback
-    registry = CollectorRegistry()
-    registry.register(ServiceCollector(service))
     host, _, port = address.rpartition(":")
     try:
         server, thread = start_http_server(
@@ -88,3 +122,14 @@ def serving_metrics(service: Service, address: str, *, tls: TlsFiles | None = No
         server.shutdown()
         server.server_close()
         thread.join()
+
+
+def _gauge(name: str, text: str, value: float) -> GaugeMetricFamily:
+    return GaugeMetricFamily(f"softspoken_{name}", text, value)
+
+
+def _gauges(name: str, text: str, label: str, values: Mapping[str, float]) -> GaugeMetricFamily:
+    family = GaugeMetricFamily(f"softspoken_{name}", text, labels=[label])
+    for key, value in values.items():
+        family.add_metric([key], value)
+    return family

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import uuid
 from collections.abc import Sequence
 from dataclasses import replace
@@ -9,7 +10,9 @@ from typing import TypeVar
 
 from nlu.backbone import Backbone
 from nlu.caller import ANYONE, Caller
+from nlu.fair_queue import Lane
 from nlu.loaded import LoadedSkill
+from nlu.observer import Answered, current_observer
 from nlu.reader import Reader, Reading
 from nlu.registry import Registry, Snapshot
 from nlu.trial import Trials, routed_version
@@ -36,21 +39,27 @@ class Parser:
     def __init__(self, backbone: Backbone, registry: Registry, reader: Reader) -> None:
         self._backbone = backbone
         self._registry = registry
-        self._reader = reader
+        self.reader = reader
         self.trials = Trials(registry, reader)
 
     async def parse(
-        self, request: ParseRequest, *, deadline: float | None = None, caller: Caller = ANYONE
+        self,
+        request: ParseRequest,
+        *,
+        deadline: float | None = None,
+        caller: Caller = ANYONE,
+        bulk: bool = False,
     ) -> ParseResult:
-        """Answer one request; `deadline` is in `time.monotonic()` seconds.
+        """Answer one request; `deadline` is in `time.monotonic()` seconds, and what is bulk can wait for it.
 
         Raises:
             AccessError: the caller may not use an asked skill.
             UnknownSkillError, SkillRefusedError: an asked skill does not exist or cannot be served.
             InputError: a correction is asked for, but no grammar skill.
-            OverloadedError: the queue is full.
+            OverloadedError: it would have to wait for too long.
             TimeoutError: the deadline passed before a batch took the rows.
         """
+        began = time.monotonic()
         if not request.request_id:
             request = replace(request, request_id=uuid.uuid4().hex)
         for ref in request.skills:
@@ -62,15 +71,17 @@ class Parser:
                 "correct_grammar needs a grammar skill, and none is among those asked: ask for one as well",
                 field="options.correct_grammar",
             )
-        reading = first = await self._reader.read(request, skills, deadline=deadline)
+        lane = Lane(caller.share, tuple(skill.version.name for skill in skills), bulk)
+        reading = first = await self.reader.read(request, skills, deadline=deadline, lane=lane)
         corrected = ""
         if request.correct_grammar:
             grammar = next(result.grammar for result in reading.results if result.grammar is not None)
             # A bare answer ("4") is no sentence: a grammar skill that saw few makes one of it.
             corrected = request.text if request.expected_slots else grammar.corrected
             if corrected != request.text:
-                reading = await self._read_corrected(request, skills, reading, grammar, deadline)
+                reading = await self._read_corrected(request, skills, reading, grammar, deadline, lane)
         self.trials.observe(request, first, snapshot)
+        current_observer().answered(Answered(request, reading, began, time.monotonic()))
         unit = request.offset_unit
         return ParseResult(
             request_id=request.request_id,
@@ -88,6 +99,7 @@ class Parser:
         reading: Reading,
         grammar: GrammarAnswer,
         deadline: float | None,
+        lane: Lane,
     ) -> Reading:
         """Let the skills that are not of grammar read the correction instead.
 
@@ -96,13 +108,18 @@ class Parser:
         others = [skill for skill in skills if skill.grammar is None]
         if not others or len(grammar.corrected) > MAX_TEXT:
             return reading
-        again = await self._reader.read(replace(request, text=grammar.corrected), others, deadline=deadline)
-        found = iter(again.results)
-        results = tuple(
-            _mapped_back(next(found), request.text, grammar.edits) if result.grammar is None else result
-            for result in reading.results
-        )
-        return Reading(results, reading.end, reading.timings + again.timings)
+        asked = replace(request, text=grammar.corrected)
+        lane = lane._replace(bulk=True)  # half of the work is done
+        again = await self.reader.read(asked, others, deadline=deadline, lane=lane)
+        found = iter(zip(again.results, again.steps, strict=True))
+        results, steps = list(reading.results), list(reading.steps)
+        for place, result in enumerate(reading.results):
+            if result.grammar is None:
+                read, later = next(found)
+                results[place] = _mapped_back(read, request.text, grammar.edits)
+                steps[place] += later
+        timings = reading.timings + again.timings
+        return replace(reading, results=tuple(results), timings=timings, steps=tuple(steps))
 
     async def _skills(self, request: ParseRequest, snapshot: Snapshot) -> list[LoadedSkill]:
         """Return the asked skills; which versions these are is settled before the first is waited for."""

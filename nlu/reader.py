@@ -9,26 +9,34 @@ from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
-from typing import Any
+from typing import Any, TypeAlias
 
 from nlu.backbone import Backbone
 from nlu.batcher import Batcher, Processed
 from nlu.corrected_text import corrected_answer
 from nlu.corrector import Correction, CorrectionRow
+from nlu.fair_queue import OWN, Lane
 from nlu.loaded import LoadedSkill
 from nlu.prompt import Floats, Row
 from nlu.tokens import BLANK, Tokens, tokenise
 from skills.parse import ParseRequest, SkillResult, Timings
 from skills.protection import protected_spans
 
+Steps: TypeAlias = tuple[Processed[Any], ...]
+
 
 @dataclass(frozen=True)
 class Reading:
-    """What skills say of one text, in code points of it; `end` is the one after the last that they read."""
+    """What skills say of one text, in code points of it; `end` is the one after the last that they read.
+
+    began: when, in `time.monotonic()` seconds. steps: the batches that each result took, one after the other.
+    """
 
     results: tuple[SkillResult, ...]
     end: int
     timings: Timings
+    began: float
+    steps: tuple[Steps, ...]
 
 
 class Reader:
@@ -49,23 +57,34 @@ class Reader:
         """Whether a text would be read at once."""
         return self._encoder.is_idle and self._corrector.is_idle
 
+    @property
+    def waiting(self) -> dict[str, int]:
+        """How many rows wait, by batcher."""
+        return {"encoder": self._encoder.waiting, "corrector": self._corrector.waiting}
+
     async def read(
-        self, request: ParseRequest, skills: Sequence[LoadedSkill], *, deadline: float | None = None
+        self,
+        request: ParseRequest,
+        skills: Sequence[LoadedSkill],
+        *,
+        deadline: float | None = None,
+        lane: Lane = OWN,
     ) -> Reading:
         """Answer the request's text with each of the skills, in their order; the rest as `Parser.parse`."""
-        start = time.perf_counter()
+        began = time.monotonic()
         tokens = tokenise(self._backbone, request.text)
-        seconds = time.perf_counter() - start
+        seconds = time.monotonic() - began
         if not BLANK.sub("", request.text):
             blank = tuple(skill.answer_blank(request.text) for skill in skills)
-            return Reading(blank, tokens.end, _timings(seconds, ()))
-        question = _Question(request, tokens, request.reference_time or datetime.now(), deadline)
+            return Reading(blank, tokens.end, _timings(seconds, ()), began, ((),) * len(blank))
+        question = _Question(request, tokens, request.reference_time or datetime.now(), deadline, lane)
         rows = [Row(tokens.ids, skill.prompt_for(request.expected_slots)) for skill in skills]
-        futures = self._encoder.submit(rows, deadline=deadline)
+        futures = self._encoder.submit(rows, lane=lane, deadline=deadline)
         answers = await asyncio.gather(*map(partial(self._answer, question), skills, futures))
         protected = (*protected_spans(request.text), *_slot_spans(answers))
         results = tuple(self._result(question, answer, protected) for answer in answers)
-        return Reading(results, tokens.end, _timings(seconds, answers))
+        steps = tuple(answer.steps for answer in answers)
+        return Reading(results, tokens.end, _timings(seconds, steps), began, steps)
 
     async def _answer(
         self, question: _Question, skill: LoadedSkill, future: Future[Processed[Floats]]
@@ -76,7 +95,7 @@ class Reader:
         if skill.grammar is None or not skill.needs_correction(result.grammar):
             return _Answer(result, encoded)
         row = CorrectionRow(question.tokens.ids, states, skill.grammar.prompt)
-        [decoding] = self._corrector.submit([row], deadline=question.deadline)
+        [decoding] = self._corrector.submit([row], lane=question.lane, deadline=question.deadline)
         correction = await asyncio.wrap_future(decoding)
         return _Answer(result, encoded, correction)
 
@@ -106,6 +125,7 @@ class _Question:
     tokens: Tokens
     now: datetime
     deadline: float | None
+    lane: Lane
 
 
 @dataclass(frozen=True)
@@ -117,8 +137,8 @@ class _Answer:
     correction: Processed[Correction] | None = None
 
     @property
-    def steps(self) -> list[Processed[Floats] | Processed[Correction]]:
-        return [self.encoded] if self.correction is None else [self.encoded, self.correction]
+    def steps(self) -> Steps:
+        return (self.encoded,) if self.correction is None else (self.encoded, self.correction)
 
 
 def _slot_spans(answers: Iterable[_Answer]) -> Iterator[tuple[int, int]]:
@@ -127,15 +147,15 @@ def _slot_spans(answers: Iterable[_Answer]) -> Iterator[tuple[int, int]]:
             yield from ((slot.start, slot.end) for slot in answer.result.slots.slots)
 
 
-def _timings(tokenise_seconds: float, answers: Sequence[_Answer]) -> Timings:
+def _timings(tokenise_seconds: float, answers: Sequence[Steps]) -> Timings:
     """Return the time of the answer that took longest in each respect."""
 
     def longest(seconds: Callable[[Processed[Any]], float]) -> int:
-        return round(1e6 * max((sum(map(seconds, answer.steps)) for answer in answers), default=0.0))
+        return round(1e6 * max((sum(map(seconds, steps)) for steps in answers), default=0.0))
 
     return Timings(
         tokenise_us=round(1e6 * tokenise_seconds),
         queue_us=longest(lambda step: step.queue_seconds),
         inference_us=longest(lambda step: step.seconds),
-        batch_rows=max((answer.encoded.batch_rows for answer in answers), default=0),
+        batch_rows=max((encoded.batch_rows for encoded, *_ in answers), default=0),
     )

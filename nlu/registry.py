@@ -81,6 +81,11 @@ class Registry:
         """The memory that skills take."""
         return self._residency.bytes
 
+    @property
+    def loads(self) -> int:
+        """How often a skill was asked that was not in memory."""
+        return self._residency.loads
+
     def refresh(self) -> bool:
         """Load what changed in the catalog and swap the snapshot; blocking; True if it was swapped.
 
@@ -96,12 +101,15 @@ class Registry:
         versions = self._catalog.aliased()
         refused = self._take_in(versions)
         unfit = {key_of(each.version) for each in refused}
-        served = [version for version in versions if key_of(version) not in unfit]
+        fit = [version for version in versions if key_of(version) not in unfit]
+        skills = {(version.name, alias): version for version in fit for alias in version.aliases}
+        skills |= self._still_served(refused)
+        served = list({key_of(version): version for version in skills.values()}.values())
         exemplars = self._catalog.exemplars.all()
         self._experts = self._taught(served, exemplars)
         self.snapshot = Snapshot(
             revision,
-            {(version.name, alias): version for version in served for alias in version.aliases},
+            skills,
             refused,
             exemplars,
             self._catalog.trials.all(),
@@ -188,6 +196,11 @@ class Registry:
             else:
                 self._residency.put(loaded)
         return tuple(refused)
+
+    def _still_served(self, refused: Iterable[Refused]) -> dict[tuple[str, str], SkillVersion]:
+        """Return what aliases named before they named a version that cannot be served."""
+        keys = {(each.version.name, alias) for each in refused for alias in each.version.aliases}
+        return {key: version for key, version in self.snapshot.skills.items() if key in keys}
 
     def _taught(
         self, versions: Iterable[SkillVersion], exemplars: Mapping[str, tuple[Exemplar, ...]]

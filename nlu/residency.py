@@ -47,6 +47,7 @@ class Residency:
         self._kept: frozenset[Key] = frozenset()
         self._lock = threading.Lock()
         self.bytes = 0
+        self.loads = 0  # that a caller waited for
 
     async def get(self, version: SkillVersion) -> LoadedSkill:
         """Return a version, loading it in another thread if it is not here; concurrent callers load once.
@@ -61,6 +62,7 @@ class Residency:
                 return self._skills[key]
         loading = self._loading.get(key)
         if loading is None:
+            self.loads += 1
             loading = self._loading[key] = asyncio.ensure_future(asyncio.to_thread(self._fetch, version))
             loading.add_done_callback(lambda _: self._loading.pop(key))
         return await asyncio.shield(loading)

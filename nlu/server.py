@@ -8,14 +8,13 @@ import signal
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import (
     AbstractAsyncContextManager,
-    AbstractContextManager,
     AsyncExitStack,
-    ExitStack,
     asynccontextmanager,
     contextmanager,
     suppress,
 )
 from functools import cache
+from typing import TYPE_CHECKING
 
 import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
@@ -24,14 +23,14 @@ from grpc_reflection.v1alpha import reflection
 from nlu.access import KeyRing
 from nlu.backbone import Backbone
 from nlu.batcher import Batcher
+from nlu.catalog_health import tell_of_catalog
 from nlu.compute import Compute, choose
+from nlu.connections import server_options
 from nlu.corrector import Correction, CorrectionRow, Corrector
 from nlu.engine import Engine, make_engine
-from nlu.http.app import make_app
-from nlu.http.server import serving_http
 from nlu.interceptors import CallBoundary
 from nlu.loader import Loader
-from nlu.metrics import serving_metrics
+from nlu.observer import NOBODY, Observer, Observers, observed
 from nlu.parser import Parser
 from nlu.reader import Reader
 from nlu.registry import Registry
@@ -42,8 +41,12 @@ from nlu.v1 import nlu_pb2, nlu_pb2_grpc, training_pb2, training_pb2_grpc
 from skills.errors import InputError
 from storage.catalog import Catalog
 
-MESSAGE_BYTES = 4 << 20  # gRPC's own default; 256 texts of 2,000 characters fit
+if TYPE_CHECKING:  # imported only where they are asked for: 0.5 s of every start
+    from nlu.instruments import Instruments
+    from nlu.tracing import Tracing
+
 CORRECTION_NICENESS = 10  # of its thread: intents and slots, which most dialogs wait for, go first
+CORRECTION_WAIT = 20  # times as long as others may a text wait: a correction takes as many times as long
 CORRECTION_TOKENS = 256  # of one batch: larger ones take longer and are no more efficient (measured)
 FLUSH_SECONDS = 1.0  # for the last answers to leave, after they were given
 NLU_SERVICE: str = nlu_pb2.DESCRIPTOR.services_by_name["NluService"].full_name
@@ -53,7 +56,7 @@ logger = logging.getLogger(__name__)
 
 
 @asynccontextmanager
-async def open_service(settings: ServerSettings) -> AsyncIterator[Service]:
+async def open_service(settings: ServerSettings, observer: Observer = NOBODY) -> AsyncIterator[Service]:
     """Load the backbone and all aliased skills; on leaving, what was accepted is answered first.
 
     Raises:
@@ -64,14 +67,20 @@ async def open_service(settings: ServerSettings) -> AsyncIterator[Service]:
         stack.callback(catalog.close)
         backbone, engine, compute = await asyncio.to_thread(_load, settings)
         corrector = Batcher(
-            _corrections(backbone, compute),
+            observed(_corrections(backbone, compute), observer, "corrector"),
             name="corrector",
             niceness=CORRECTION_NICENESS,
             batch_tokens=CORRECTION_TOKENS,
             queue_rows=settings.queue_rows,
+            queue_seconds=CORRECTION_WAIT * settings.queue_seconds,
         )
         stack.push_async_callback(asyncio.to_thread, corrector.close)
-        encoder = Batcher(engine.encode, batch_tokens=settings.batch_tokens, queue_rows=settings.queue_rows)
+        encoder = Batcher(
+            observed(engine.encode, observer, "encoder", pads=True),
+            batch_tokens=settings.batch_tokens,
+            queue_rows=settings.queue_rows,
+            queue_seconds=settings.queue_seconds,
+        )
         stack.push_async_callback(asyncio.to_thread, encoder.close)
         loader = Loader(catalog, backbone, encoder, corrector)
         registry = Registry(catalog, loader, skill_memory=settings.skill_memory)
@@ -103,7 +112,9 @@ async def serve(
     """
     servicer, training = NluServicer(), TrainingServicer()
     keys = KeyRing() if settings.needs_keys else None
-    healthy, boundary = health.aio.HealthServicer(), CallBoundary(keys=keys)
+    instruments, tracing = _instruments(settings), _tracing(settings)
+    observer = Observers(each for each in (instruments, tracing) if each is not None)
+    healthy, boundary = health.aio.HealthServicer(), CallBoundary(keys=keys, observer=observer)
     server = _make_server(settings, (servicer, training), healthy, boundary)
     await _set_health(healthy, settings, serving=False)
     address = _bind(server, settings)
@@ -112,16 +123,26 @@ async def serve(
     try:
         addresses = [address]
         if settings.http:
-            addresses.append(await http.enter_async_context(_serving_http(servicer, settings, keys)))
-        async with open_service(settings) as service, _following(keys, service, settings) as following:
-            with _stop_signals() as stop, ExitStack() as stack:
+            addresses.append(
+                await http.enter_async_context(_serving_http(servicer, settings, keys, observer))
+            )
+        async with (
+            open_service(settings, observer) as service,
+            _following(keys, service, settings) as following,
+            AsyncExitStack() as stack,
+        ):
+            with _stop_signals() as stop:
                 servicer.start(service)
                 training.start(Training(service.catalog, check_training))
                 await _set_health(healthy, settings, serving=True)
                 polling = asyncio.create_task(service.registry.poll(settings.poll_seconds))
+                telling = asyncio.create_task(
+                    tell_of_catalog(healthy, service.registry, settings.poll_seconds)
+                )
                 stopping = asyncio.create_task(stop.wait())
-                if settings.metrics:
-                    addresses.append(stack.enter_context(_serving_metrics(service, settings)))
+                if instruments is not None:
+                    metrics = _serving_metrics(service, instruments, settings)
+                    addresses.append(await stack.enter_async_context(metrics))
                 logger.info("serving on %s", " and ".join(addresses))
                 for each in addresses:
                     ready(each)
@@ -134,10 +155,33 @@ async def serve(
                     training.stop()
                     await asyncio.gather(_drain(server, boundary, settings.grace_seconds), http.aclose())
                     stopping.cancel()
+                    telling.cancel()
                 await polling  # ends with the registry; if a fault ended it, that ends the server, too
     finally:
         await http.aclose()
         await server.stop(None)
+        await asyncio.to_thread(observer.close)
+
+
+def _instruments(settings: ServerSettings) -> Instruments | None:
+    if not settings.metrics:
+        return None
+    from nlu.instruments import Instruments
+
+    return Instruments()
+
+
+def _tracing(settings: ServerSettings) -> Tracing | None:
+    if not settings.otlp:
+        return None
+    try:
+        from nlu.tracing import Tracing
+    except ModuleNotFoundError as error:
+        raise InputError(
+            f"traces need the package {error.name!r}: pip install 'softspoken[tracing]', or give no --otlp",
+            field="otlp",
+        ) from error
+    return Tracing.to(settings.otlp)
 
 
 async def _drain(server: grpc.aio.Server, boundary: CallBoundary, grace_seconds: float) -> None:
@@ -163,18 +207,25 @@ async def _following(
 
 
 def _serving_http(
-    servicer: NluServicer, settings: ServerSettings, keys: KeyRing | None
+    servicer: NluServicer, settings: ServerSettings, keys: KeyRing | None, observer: Observer
 ) -> AbstractAsyncContextManager[str]:
+    from nlu.http.app import make_app
+    from nlu.http.server import serving_http
+
     return serving_http(
-        make_app(servicer.running, settings.http_token, keys),
+        make_app(servicer.running, settings.http_token, keys, observer),
         settings.http,
         grace_seconds=settings.grace_seconds,
         tls=settings.tls,
     )
 
 
-def _serving_metrics(service: Service, settings: ServerSettings) -> AbstractContextManager[str]:
-    return serving_metrics(service, settings.metrics, tls=settings.tls)
+def _serving_metrics(
+    service: Service, instruments: Instruments, settings: ServerSettings
+) -> AbstractAsyncContextManager[str]:
+    from nlu.metrics import serving_metrics
+
+    return serving_metrics(service, instruments, settings.metrics, tls=settings.tls)
 
 
 def _load(settings: ServerSettings) -> tuple[Backbone, Engine, Compute]:
@@ -208,11 +259,7 @@ def _make_server(
 ) -> grpc.aio.Server:
     server = grpc.aio.server(
         interceptors=[boundary],
-        options=[
-            ("grpc.max_receive_message_length", MESSAGE_BYTES),
-            ("grpc.max_send_message_length", MESSAGE_BYTES),
-            ("grpc.so_reuseport", 0),  # otherwise two servers share a port in silence
-        ],
+        options=server_options(),
     )
     nlu_pb2_grpc.add_NluServiceServicer_to_server(servicers[0], server)
     if settings.training:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from nlu.address import is_loopback
 from nlu.backbone import EMBEDDED, MAX_TOKENS
-from nlu.batcher import BATCH_TOKENS, QUEUE_ROWS
+from nlu.batcher import BATCH_TOKENS, QUEUE_ROWS, QUEUE_SECONDS
 from nlu.registry import POLL_SECONDS
 from nlu.residency import SKILL_MEMORY
 from nlu.tls import TlsFiles
@@ -30,6 +30,7 @@ class ServerSettings:
     http: str = ""  # another address, for Rasa's NLU HTTP API; none for no HTTP
     http_token: str = field(default="", repr=False)  # of those who may ask there; none lets everyone ask
     metrics: str = ""  # another address, for Prometheus; it asks for no key, and none is no metrics
+    otlp: str = ""  # URL of an OpenTelemetry collector; none is no traces
     engine: str = "auto"
     device: str = "auto"
     precision: str = "auto"
@@ -47,6 +48,7 @@ class ServerSettings:
     tls_key: Path | None = None
     tls_client_ca: Path | None = None  # only clients with a certificate of this authority are let in
     queue_rows: int = QUEUE_ROWS
+    queue_seconds: float = QUEUE_SECONDS  # of work that may be ahead of a request; others are refused
     batch_tokens: int = BATCH_TOKENS
     skill_memory: int = SKILL_MEMORY
 
@@ -56,10 +58,9 @@ class ServerSettings:
             value = getattr(self, name)
             if not value >= least:
                 raise InputError(f"{name} is {value}, at least {least} is needed", field=name)
-        if not self.poll_seconds > 0:
-            raise InputError(
-                f"poll_seconds is {self.poll_seconds}, more than 0 is needed", field="poll_seconds"
-            )
+        for name in ("poll_seconds", "queue_seconds"):
+            if not getattr(self, name) > 0:
+                raise InputError(f"{name} is {getattr(self, name)}, more than 0 is needed", field=name)
         if (self.tls_certificate is None) != (self.tls_key is None):
             raise InputError(
                 "TLS needs both a certificate and its key: give both, or none", field="tls_certificate"

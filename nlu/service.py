@@ -11,9 +11,10 @@ from dataclasses import dataclass
 
 from nlu.backbone import Backbone
 from nlu.caller import current_caller
-from nlu.interceptors import Context, current_request_id, item_of
+from nlu.interceptors import Context, item_of
 from nlu.parser import Parser
 from nlu.registry import Registry
+from nlu.request_id import current_request_id
 from nlu.trial import routed_version
 from nlu.v1 import nlu_pb2, nlu_pb2_grpc
 from nlu.wire import read_ref, read_request, write_result, write_snapshot, write_version
@@ -75,7 +76,7 @@ class NluServicer(nlu_pb2_grpc.NluServiceServicer):
 
         async def answer(message: nlu_pb2.ParseRequest) -> nlu_pb2.BatchParseItem:
             async with slots:
-                return await item_of(_parse(service, message, deadline))
+                return await item_of(_parse(service, message, deadline, bulk=True))
 
         return nlu_pb2.BatchParseResponse(items=await asyncio.gather(*map(answer, request.requests)))
 
@@ -88,7 +89,7 @@ class NluServicer(nlu_pb2_grpc.NluServiceServicer):
 
         async def answer(index: int, message: nlu_pb2.ParseRequest) -> None:
             request_id = message.request_id or uuid.uuid4().hex
-            item = await item_of(_parse(service, message, deadline, request_id=request_id))
+            item = await item_of(_parse(service, message, deadline, request_id=request_id, bulk=True))
             response = nlu_pb2.StreamParseResponse(request_id=request_id, index=index, item=item)
             async with writing:
                 await context.write(response)
@@ -149,10 +150,16 @@ class NluServicer(nlu_pb2_grpc.NluServiceServicer):
 
 
 async def _parse(
-    service: Service, message: nlu_pb2.ParseRequest, deadline: float | None, *, request_id: str = ""
+    service: Service,
+    message: nlu_pb2.ParseRequest,
+    deadline: float | None,
+    *,
+    request_id: str = "",
+    bulk: bool = False,
 ) -> nlu_pb2.ParseResponse:
     request = read_request(message, request_id=request_id)
-    return write_result(await service.parser.parse(request, deadline=deadline, caller=current_caller()))
+    caller = current_caller()
+    return write_result(await service.parser.parse(request, deadline=deadline, caller=caller, bulk=bulk))
 
 
 def _deadline(context: Context) -> float | None:

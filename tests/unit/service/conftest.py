@@ -12,7 +12,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import grpc
 import numpy as np
@@ -33,6 +33,7 @@ from nlu.engine import Engine
 from nlu.engine.base import Mask
 from nlu.interceptors import CallBoundary
 from nlu.loader import Loader
+from nlu.observer import NOBODY, Observer, observed
 from nlu.parser import Parser
 from nlu.prompt import Floats, Row
 from nlu.reader import Reader
@@ -41,6 +42,8 @@ from nlu.service import NluServicer, Service
 from nlu.v1 import nlu_pb2, nlu_pb2_grpc
 from skills.skill import SkillDraft, SkillKind, SkillVersion
 from storage.catalog import Catalog
+
+Encode: TypeAlias = Callable[[Sequence[Row]], Sequence[Floats]]
 
 SECONDS = 30.0  # a test that waits for longer has failed
 
@@ -77,10 +80,10 @@ class GatedEngine(Engine):
 class CountingBatcher(Batcher[Row, Floats]):
     """Knows how many rows were accepted, and how many waited at most at a time."""
 
-    def __init__(self, engine: Engine, **settings: Any) -> None:
+    def __init__(self, encode: Encode, **settings: Any) -> None:
         self._count = threading.Condition()
         self.accepted = self.unanswered = self.most_waiting = 0
-        super().__init__(engine.encode, **settings)
+        super().__init__(encode, **settings)
 
     def submit(self, rows: Sequence[Row], **options: Any) -> list[Future[Processed[Floats]]]:
         futures = super().submit(rows, **options)
@@ -228,22 +231,24 @@ async def running(
     *,
     prepare: Callable[[Running], object] | None = None,
     keys: KeyRing | None = None,
+    observer: Observer = NOBODY,
     **settings: int,
 ) -> AsyncIterator[Running]:
     """Serve the skills alpha and beta, or what `prepare` publishes."""
     backbone = make_backbone(tmp_path / "backbone")
     catalog = Catalog.open(f"sqlite:///{tmp_path / 'catalog.db'}")
     engine = GatedEngine(backbone)
-    batcher = CountingBatcher(engine, **settings)
+    encode = observed(engine.encode, observer, "encoder", pads=True)
+    batcher = CountingBatcher(encode, **settings)
     speller = Speller(backbone)
-    corrector = Batcher(speller.correct, name="speller")
+    corrector = Batcher(observed(speller.correct, observer, "corrector"), name="speller")
     registry = Registry(catalog, Loader(catalog, backbone, batcher, corrector))
     parser = Parser(backbone, registry, Reader(backbone, batcher, corrector))
     service = Service(catalog, backbone, registry, parser)
     servicer = NluServicer()
     servicer.start(service)
     try:
-        async with listening(servicer, keys) as stub:
+        async with listening(servicer, keys, observer) as stub:
             server = Running(stub, servicer, service, engine, batcher, speller, catalog, make_draft)
             (prepare or publish_two)(server)
             await asyncio.to_thread(registry.refresh)
@@ -262,8 +267,10 @@ async def running(
 
 
 @asynccontextmanager
-async def listening(servicer: NluServicer, keys: KeyRing | None = None) -> AsyncIterator[Any]:
-    server = grpc.aio.server(interceptors=[CallBoundary(keys=keys)])
+async def listening(
+    servicer: NluServicer, keys: KeyRing | None = None, observer: Observer = NOBODY
+) -> AsyncIterator[Any]:
+    server = grpc.aio.server(interceptors=[CallBoundary(keys=keys, observer=observer)])
     nlu_pb2_grpc.add_NluServiceServicer_to_server(servicer, server)
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
