@@ -3,8 +3,7 @@
 There is no timer. The next batch forms when the thread is free, from what has arrived by then, up to a
 budget of padded tokens. A row whose caller has gone or whose deadline has passed is dropped before that.
 
-Rows that would have to wait for too long are refused before they wait: how long follows from the tokens that
-would go before them, and from what a token has taken lately.
+Rows that would have to wait for too long are refused before they wait (docs/overload.md).
 """
 
 from __future__ import annotations
@@ -20,12 +19,11 @@ from dataclasses import dataclass, field
 from typing import Generic, Protocol, TypeVar
 
 from nlu.fair_queue import OWN, FairQueue, Lane
+from nlu.pace import Pace
 from skills.errors import InputError, NotReadyError, OverloadedError
 
 BATCH_TOKENS = 2048  # padded tokens: above it, a batch only takes longer and no longer runs more efficiently
 QUEUE_ROWS = 1024  # about two seconds of work on two cores: a caller behind more would have left
-QUEUE_SECONDS = 0.025  # of work that may be ahead of a row that a user waits for (docs/overload.md)
-TOKEN_SECONDS = 0.001  # that a token is thought to take before any was processed
 LEAST_RETRY_SECONDS = 0.05  # after a refusal: what comes back sooner costs as much as it brings
 
 
@@ -55,7 +53,7 @@ class Processed(Generic[OutputT]):
 class _Waiting(Generic[RowT, OutputT]):
     row: RowT
     deadline: float  # time.monotonic(), infinity for none
-    arrived: float = field(default_factory=time.monotonic)
+    arrived: float
     future: Future[Processed[OutputT]] = field(default_factory=Future)
 
 
@@ -73,20 +71,20 @@ class Batcher(Generic[RowT, OutputT]):
         niceness: int = 0,
         batch_tokens: int = BATCH_TOKENS,
         queue_rows: int = QUEUE_ROWS,
-        queue_seconds: float = QUEUE_SECONDS,
+        queue_seconds: float = 0.0,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._process = process
         self._niceness = niceness
         self._batch_tokens = batch_tokens
         self._queue_rows = queue_rows
-        self._queue_seconds = queue_seconds
+        self._clock = clock
+        self._pace = Pace(queue_seconds)
         self._queue: FairQueue[list[_Waiting[RowT, OutputT]]] = FairQueue()
         self._held: Counter[str] = Counter()  # rows of each caller in the queue
         self._next: deque[_Waiting[RowT, OutputT]] = deque()  # rows that have left it, for the next batches
         self._changed = threading.Condition()
         self._closed = False
-        self._token_seconds = TOKEN_SECONDS  # moving average
-        self._free_at = 0.0  # when the batch that is under way should be done; time.monotonic()
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
 
@@ -112,12 +110,13 @@ class Batcher(Generic[RowT, OutputT]):
             NotReadyError: the batcher is closed.
         """
         at_most = float("inf") if deadline is None else deadline
-        waiting: list[_Waiting[RowT, OutputT]] = [_Waiting(row, at_most) for row in rows]
+        now = self._clock()
+        waiting: list[_Waiting[RowT, OutputT]] = [_Waiting(row, at_most, now) for row in rows]
         with self._changed:
             if self._closed:
                 raise NotReadyError("the server is stopping: ask another one, or try again")
             if bounded:
-                self._admit(lane, len(waiting), at_most)
+                self._admit(lane, len(waiting), at_most, now)
             self._held[lane.caller] += len(waiting)
             self._queue.push(lane, waiting, max(1, sum(row.length for row in rows)))
             self._changed.notify()
@@ -141,20 +140,20 @@ class Batcher(Generic[RowT, OutputT]):
             self._changed.notify()
         self._thread.join()
 
-    def _admit(self, lane: Lane, rows: int, deadline: float) -> None:
+    def _admit(self, lane: Lane, rows: int, deadline: float, now: float) -> None:
         if rows > self._queue_rows:
             raise InputError(
                 f"{rows} skills are asked, but the queue holds {self._queue_rows} rows: name fewer skills",
                 field="skills",
             )
-        held, now = self._held[lane.caller], time.monotonic()
+        held = self._held[lane.caller]
         callers = self._queue.callers + (not held)
-        ahead = self._queue.ahead(lane) * self._token_seconds
-        wait = ahead + max(0.0, self._free_at - now)
+        ahead, allowed = self._pace.seconds(self._queue.ahead(lane)), self._pace.allowed(now)
+        wait = ahead + self._pace.rest(now)
         if callers * (held + rows) > self._queue_rows:
             refusal = f"{held} rows wait of at most {self._queue_rows} for {callers} callers"
-        elif ahead > self._queue_seconds and not lane.bulk:
-            refusal = f"{ahead:.3f} s of work are ahead, at most {self._queue_seconds:g} s may be"
+        elif ahead > allowed and not lane.bulk:
+            refusal = f"{ahead:.3f} s of work are ahead, at most {allowed:.3f} s may be"
         elif now < deadline < now + wait:
             refusal = f"the deadline is in {deadline - now:.3f} s, but {wait:.3f} s of work are ahead"
         else:
@@ -167,23 +166,18 @@ class Batcher(Generic[RowT, OutputT]):
             with suppress(AttributeError, OSError):  # of this thread alone, which only Linux can do
                 os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), self._niceness)
         while batch := self._next_batch():
-            start, tokens = time.monotonic(), sum(item.row.length for item in batch)
-            self._free_at = start + tokens * self._token_seconds
+            start, lengths = self._clock(), [item.row.length for item in batch]
+            self._pace.begin(start, lengths)
             try:
                 outputs = self._process([item.row for item in batch])
             except Exception as error:  # the thread must outlive a bad batch; its callers get the error
                 for item in batch:
                     item.future.set_exception(error)
                 continue
-            seconds = time.monotonic() - start
-            self._learn(seconds / max(1, tokens))
+            seconds = self._clock() - start
+            self._pace.end(seconds, lengths)
             for item, output in zip(batch, outputs, strict=True):
                 item.future.set_result(Processed(output, start, start - item.arrived, seconds, len(batch)))
-
-    def _learn(self, token_seconds: float) -> None:
-        """Take note of what a token took; one batch that took very long is no rule."""
-        likely = min(token_seconds, 2 * self._token_seconds)
-        self._token_seconds += 0.1 * (likely - self._token_seconds)
 
     def _next_batch(self) -> Sequence[_Waiting[RowT, OutputT]]:
         """Wait for rows and return the next batch; empty when closed and drained."""
@@ -193,6 +187,7 @@ class Batcher(Generic[RowT, OutputT]):
                 if batch or (self._closed and self.is_idle):
                     return batch
                 self._changed.wait()
+                self._pace.paused(self._clock())
 
     def _take(self) -> list[_Waiting[RowT, OutputT]]:
         batch: list[_Waiting[RowT, OutputT]] = []
@@ -204,7 +199,7 @@ class Batcher(Generic[RowT, OutputT]):
             self._next.popleft()
             if not item.future.set_running_or_notify_cancel():
                 continue  # its caller has gone
-            if item.deadline <= time.monotonic():
+            if item.deadline <= self._clock():
                 item.future.set_exception(TimeoutError("the deadline passed while the row was queued"))
                 continue
             batch.append(item)

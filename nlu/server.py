@@ -46,7 +46,6 @@ if TYPE_CHECKING:  # imported only where they are asked for: 0.5 s of every star
     from nlu.tracing import Tracing
 
 CORRECTION_NICENESS = 10  # of its thread: intents and slots, which most dialogs wait for, go first
-CORRECTION_WAIT = 20  # times as long as others may a text wait: a correction takes as many times as long
 CORRECTION_TOKENS = 256  # of one batch: larger ones take longer and are no more efficient (measured)
 FLUSH_SECONDS = 1.0  # for the last answers to leave, after they were given
 NLU_SERVICE: str = nlu_pb2.DESCRIPTOR.services_by_name["NluService"].full_name
@@ -72,7 +71,7 @@ async def open_service(settings: ServerSettings, observer: Observer = NOBODY) ->
             niceness=CORRECTION_NICENESS,
             batch_tokens=CORRECTION_TOKENS,
             queue_rows=settings.queue_rows,
-            queue_seconds=CORRECTION_WAIT * settings.queue_seconds,
+            queue_seconds=settings.queue_seconds,
         )
         stack.push_async_callback(asyncio.to_thread, corrector.close)
         encoder = Batcher(

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from nlu.address import is_loopback
 from nlu.backbone import EMBEDDED, MAX_TOKENS
-from nlu.batcher import BATCH_TOKENS, QUEUE_ROWS, QUEUE_SECONDS
+from nlu.batcher import BATCH_TOKENS, QUEUE_ROWS
 from nlu.registry import POLL_SECONDS
 from nlu.residency import SKILL_MEMORY
 from nlu.tls import TlsFiles
@@ -48,19 +48,21 @@ class ServerSettings:
     tls_key: Path | None = None
     tls_client_ca: Path | None = None  # only clients with a certificate of this authority are let in
     queue_rows: int = QUEUE_ROWS
-    queue_seconds: float = QUEUE_SECONDS  # of work that may be ahead of a request; others are refused
+    queue_seconds: float = 0.0  # of work that may be ahead of a request; 0 for what keeps waits short
     batch_tokens: int = BATCH_TOKENS
     skill_memory: int = SKILL_MEMORY
 
     def __post_init__(self) -> None:
-        at_least = {"queue_rows": 1, "batch_tokens": MAX_TOKENS, "grace_seconds": 0, "skill_memory": 0}
+        at_least: dict[str, float] = {"queue_rows": 1, "queue_seconds": 0, "batch_tokens": MAX_TOKENS}
+        at_least |= {"grace_seconds": 0, "skill_memory": 0}
         for name, least in at_least.items():
             value = getattr(self, name)
             if not value >= least:
                 raise InputError(f"{name} is {value}, at least {least} is needed", field=name)
-        for name in ("poll_seconds", "queue_seconds"):
-            if not getattr(self, name) > 0:
-                raise InputError(f"{name} is {getattr(self, name)}, more than 0 is needed", field=name)
+        if not self.poll_seconds > 0:
+            raise InputError(
+                f"poll_seconds is {self.poll_seconds}, more than 0 is needed", field="poll_seconds"
+            )
         if (self.tls_certificate is None) != (self.tls_key is None):
             raise InputError(
                 "TLS needs both a certificate and its key: give both, or none", field="tls_certificate"
