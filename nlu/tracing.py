@@ -24,8 +24,11 @@ from nlu.status import Status
 from skills.errors import InputError
 
 SCHEMES = ("http", "https")
-SUCCESS = ("OK", "2", "3")  # beginnings of codes, of gRPC and of HTTP
-FAULTS = ("INTERNAL", "UNAVAILABLE", "5")  # the server's own
+FAULTS = (
+    "INTERNAL",
+    "UNAVAILABLE",
+    "5",
+)  # how the codes of gRPC and HTTP begin that the server is to blame for
 
 _W3C = TraceContextTextMapPropagator()
 

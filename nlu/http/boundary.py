@@ -53,7 +53,7 @@ class Boundary:
             await failure_response(error, identity)(scope, receive, tell)
         finally:
             seconds = time.perf_counter() - start
-            route = getattr(scope.get("route"), "path", "unknown")  # there is no end of those
+            route = getattr(scope.get("route"), "path", "/*")  # there is no end of paths that do not exist
             self._observer.ended(route, str(code), seconds)
             _log(scope, code, seconds, identity)
 

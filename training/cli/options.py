@@ -80,14 +80,24 @@ def not_typed(context: click.Context, option: click.Parameter, value: str) -> st
     return value
 
 
-def log_option(function: Function) -> Function:
-    """Add --log-level."""
-    return setting(
-        "--log-level",
-        type=click.Choice(["debug", "info", "warning", "error"]),
-        default="info",
-        help="What is logged to standard error.",
-    )(function)
+def log_options(function: Function) -> Function:
+    """Add --log-level, --log-format."""
+    for add in (
+        setting(
+            "--log-format",
+            type=click.Choice(["auto", "json", "pretty"]),
+            default="auto",
+            help="auto is pretty on a terminal, and JSON elsewhere.",
+        ),
+        setting(
+            "--log-level",
+            type=click.Choice(["debug", "info", "warning", "error"]),
+            default="info",
+            help="What is logged to standard error.",
+        ),
+    ):
+        function = add(function)
+    return function
 
 
 def tolerance_option(function: Function) -> Function:

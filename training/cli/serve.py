@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
-import logging
-import sys
 from typing import Any
 
 import click
-from rich.console import Console
-from rich.logging import RichHandler
 
+from training.cli.log import set_up_log
 from training.cli.options import (
     FILE,
     backbone_options,
     catalog_option,
     engine_options,
-    log_option,
+    log_options,
     not_typed,
     setting,
 )
-
-_PLAIN = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
 
 @click.command()
@@ -50,7 +44,15 @@ _PLAIN = "%(asctime)s %(levelname)s %(name)s: %(message)s"
     default="",
     show_default=False,
     metavar="HOST:PORT",
-    help="Tell Prometheus there what is served, and how trials of candidates go; asks for no key.",
+    help="Tell Prometheus there how it goes; asks for no key.",
+)
+@setting(
+    "--otlp",
+    default="",
+    show_default=False,
+    envvar="OTEL_EXPORTER_OTLP_ENDPOINT",
+    metavar="URL",
+    help="Send traces to this OpenTelemetry collector, such as http://localhost:4317.",
 )
 @setting("--tls-certificate", type=FILE, help="PEM file, with the chain.")
 @setting("--tls-key", type=FILE, help="PEM file.")
@@ -71,6 +73,13 @@ _PLAIN = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 @setting("--poll-seconds", type=float, default=0.5, help="Between looks at the catalog.")
 @setting("--grace-seconds", type=float, default=10.0, help="For requests in flight at a stop.")
 @setting("--queue-rows", type=int, default=1024, help="Rows that may wait; more are refused.")
+@setting(
+    "--queue-seconds",
+    type=float,
+    default=0.0,
+    show_default="some four requests",
+    help="Of work that may be ahead of a request; others are refused. Batches and streams wait.",
+)
 @setting("--batch-tokens", type=int, default=2048, help="Padded tokens of one batch.")
 @setting(
     "--skill-memory",
@@ -80,21 +89,23 @@ _PLAIN = "%(asctime)s %(levelname)s %(name)s: %(message)s"
     metavar="BYTES",
     help="For skills in memory; those used last stay, others are loaded when asked, in some 20 ms.",
 )
-@log_option
+@log_options
 @catalog_option
 @backbone_options
 @engine_options
-def serve(log_level: str, cache_dir: Any, **settings: Any) -> None:
+def serve(log_level: str, log_format: str, cache_dir: Any, **settings: Any) -> None:
     """Answer over gRPC with the catalog's live skills, until SIGTERM or Ctrl-C.
 
     Versions that are published or promoted meanwhile are served within 2 s. Prints "serving on HOST:PORT"
     once requests are answered. Without TLS, only this machine can connect unless --insecure is given.
     """
+    import asyncio
+
     from nlu.server import serve as serve_until_stopped
     from nlu.server_settings import ServerSettings
     from training.submission import check_submission
 
-    log(log_level)
+    set_up_log(log_level, log_format)
     checked = ServerSettings(cache=cache_dir, **settings)
     asyncio.run(
         serve_until_stopped(
@@ -103,14 +114,3 @@ def serve(log_level: str, cache_dir: Any, **settings: Any) -> None:
             check_training=check_submission,
         )
     )
-
-
-def log(level: str) -> None:
-    """Send the log to standard error: coloured on a terminal, plain otherwise."""
-    handler: logging.Handler = logging.StreamHandler()
-    if sys.stderr.isatty():
-        handler = RichHandler(console=Console(stderr=True), show_path=False)
-        handler.setFormatter(logging.Formatter("%(message)s"))
-    else:
-        handler.setFormatter(logging.Formatter(_PLAIN))
-    logging.basicConfig(level=level.upper(), handlers=[handler], force=True)

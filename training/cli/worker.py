@@ -8,8 +8,8 @@ from typing import Any
 import click
 
 from training.cli.catalogs import open_catalog
-from training.cli.options import backbone_options, catalog_option, log_option, setting
-from training.cli.serve import log
+from training.cli.log import set_up_log
+from training.cli.options import backbone_options, catalog_option, log_options, setting
 
 
 @click.command()
@@ -31,7 +31,7 @@ from training.cli.serve import log
     metavar="S",
     help="Without a sign of life for so long, and another worker takes a job over.",
 )
-@log_option
+@log_options
 @catalog_option
 @backbone_options
 def worker(once: bool, drain: bool, poll: float, **options: Any) -> None:
@@ -44,15 +44,15 @@ def worker(once: bool, drain: bool, poll: float, **options: Any) -> None:
     from training.resources import Resources
     from training.worker import StopSignal, Worker
 
-    set_up_log = partial(log, options["log_level"])
-    set_up_log()
+    log = partial(set_up_log, options["log_level"], options["log_format"])
+    log()
     settings = JobSettings(
         catalog=options["catalog"],
         resources=Resources(options["backbone"], options["cache_dir"], options["threads"]),
         concurrency=options["concurrency"],
         nice=options["nice"],
         lease_seconds=options["lease"],
-        set_up_log=set_up_log,
+        set_up_log=log,
     )
     stop = StopSignal()
     with open_catalog(options["catalog"], create=True) as catalog:
