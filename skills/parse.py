@@ -5,12 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
-from skills.edits import Edit
 from skills.errors import InputError
 from skills.offsets import OffsetUnit
 from skills.skill import SkillKind, SkillRef
 from skills.slot import SlotLabel
+
+if TYPE_CHECKING:
+    from skills.edits import Edit
 
 MAX_TEXT = 2000  # code points; a dialog turn is rarely over 200, and cost grows with length
 MAX_SKILLS = 64  # asked in one request

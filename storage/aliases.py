@@ -24,8 +24,9 @@ def aliases_of(session: Session, skill_id: int) -> dict[str, int]:
 def aliases_by_version(session: Session, skill_id: int | None = None) -> dict[tuple[int, int], list[str]]:
     """Return the aliases of one skill, or of all, by skill id and version number."""
     aliases: dict[tuple[int, int], list[str]] = {}
-    for row in session.scalars(_select_aliases(skill_id)):
-        aliases.setdefault((row.skill_id, row.version), []).append(row.alias)
+    columns = (SkillAliasRow.skill_id, SkillAliasRow.version, SkillAliasRow.alias)
+    for skill, version, alias in session.execute(_select_aliases(skill_id).with_only_columns(*columns)):
+        aliases.setdefault((skill, version), []).append(alias)
     return aliases
 
 

@@ -10,6 +10,7 @@ from click.testing import CliRunner, Result
 
 from nlu import client_errors
 from skills import errors
+from storage.schema import upgrade
 from training import cli
 from training.cli import program as program_module
 from training.cli.failures import ExitCode, exit_code
@@ -51,15 +52,33 @@ def test_the_help_documents_precedence_and_all_exit_codes() -> None:
         assert f"\n    {int(code)} " in text
 
 
-def test_help_loads_nothing_heavy() -> None:
-    check = "import sys, training.cli.program; print(*sys.modules)"
+def loaded_after(statement: str) -> set[str]:
+    """Return the modules that a new Python has after a statement."""
+    check = f"import sys, training.cli.program\n{statement}\nprint(*sys.modules, file=sys.stderr)"
     root = Path(cli.__file__).parents[2]
 
     ended = subprocess.run([sys.executable, "-c", check], cwd=root, capture_output=True, text=True)
 
-    loaded = ended.stdout.split()
-    assert "training.cli.program" in loaded
-    assert not {*HEAVY} & {*loaded}
+    return {*ended.stderr.split()}
+
+
+def test_help_loads_nothing_heavy() -> None:
+    loaded = loaded_after("training.cli.program.program(['--help'], standalone_mode=False)")
+
+    assert "training.cli.train" in loaded
+    assert not {*HEAVY, "asyncio", "rapidfuzz", "rich.console"} & loaded
+
+
+def test_listing_skills_loads_neither_other_commands_nor_the_migrations(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'catalog.db'}"
+    upgrade(url)
+
+    arguments = ["skills", "list", "--catalog", url]
+    loaded = loaded_after(f"training.cli.program.program({arguments}, standalone_mode=False)")
+
+    others = {f"training.cli.{name}" for name in ("train", "serve", "parse", "compare", "trials")}
+    assert "storage.catalog" in loaded
+    assert not {*others, "alembic", "numpy", "torch", "grpc", "rapidfuzz", "rich.console"} & loaded
 
 
 @pytest.mark.parametrize("name", ["method", "seed", "epochs", "prompt_length"])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
@@ -66,10 +65,14 @@ def ask_catalog(requests: Sequence[ParseRequest], settings: ServerSettings) -> l
     Raises:
         SoftspokenError: a request is wrong, or backbone, catalog or a skill cannot be had.
     """
+    import asyncio
+
     return asyncio.run(_ask_catalog(requests, settings))
 
 
 async def _ask_catalog(requests: Sequence[ParseRequest], settings: ServerSettings) -> list[ParseResult]:
+    import asyncio
+
     from nlu.server import open_service
     from skills.parse import ParseRequest as DomainRequest
     from skills.skill import SkillRef

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from skills.errors import CatalogError
+from training.cli.lazy import large_imports
 
 if TYPE_CHECKING:
     from nlu.backbone import Backbone
@@ -25,8 +26,9 @@ def open_catalog(url: str, *, create: bool = False) -> Iterator[Catalog]:
         SchemaError: its schema is older or newer than this program.
         CatalogError: it does not exist, or cannot be reached or read.
     """
-    from storage.catalog import Catalog
-    from storage.database import Database
+    with large_imports():
+        from storage.catalog import Catalog
+        from storage.database import Database
 
     path = Database(url).path
     if path is not None and not create and not path.exists():

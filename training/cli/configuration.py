@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
-import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,6 +44,8 @@ def read_configuration(path: Path, program: click.Group) -> dict[str, Any]:
 
 
 def _load(path: Path) -> dict[str, Any]:
+    import tomllib
+
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -116,6 +116,8 @@ def _text(value: object) -> str:
 
 
 def _advice(key: str, known: Mapping[str, object]) -> str:
+    import difflib
+
     name = key.rpartition(".")[2]
     same = [each for each in known if each.rpartition(".")[2] == name]
     close = same or difflib.get_close_matches(key, known, n=1) or difflib.get_close_matches(name, known, n=1)

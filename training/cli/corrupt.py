@@ -10,8 +10,6 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 import click
-from rich.console import Console
-from rich.progress import track
 
 from skills.errors import InputError
 from training.cli.options import FILE, json_option, setting
@@ -116,6 +114,9 @@ def _pairs(
 def _shown(sentences: Sequence[str], what: str) -> Iterator[str]:
     """Yield the sentences; show on standard error how many are done, unless it is a matter of a second."""
     if sys.stderr.isatty():
+        from rich.console import Console
+        from rich.progress import track
+
         yield from track(sentences, what, console=Console(stderr=True))
         return
     for number, sentence in enumerate(sentences, start=1):

@@ -9,9 +9,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import click
-from rich import box
-from rich.console import Console
-from rich.table import Table as RichTable
 from rich.text import Text
 
 # Texts come from anywhere; what moves the cursor or changes colours must not reach a terminal.
@@ -47,6 +44,10 @@ def print_table(table: Table) -> None:
     if not on_terminal():
         click.echo("".join(f"{line}\n" for line in _plain_lines(table)), nl=False)
         return
+    from rich import box  # only here: a fifth of the time that a command in a pipe takes to start
+    from rich.console import Console
+    from rich.table import Table as RichTable
+
     drawn = RichTable(title=cell(table.title), title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
     for column in table.columns:
         drawn.add_column(cell(column), overflow="fold")
@@ -65,6 +66,8 @@ def print_message(text: str, *, label: str = "", style: str = "") -> None:
     one_line = cell(" ".join(text.split()))
     line = Text.assemble((f"{label}: " if label else "", style), one_line)
     if sys.stderr.isatty():
+        from rich.console import Console
+
         Console(stderr=True, highlight=False, soft_wrap=True).print(line)
     else:
         click.echo(line.plain, err=True)

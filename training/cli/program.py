@@ -10,20 +10,10 @@ from typing import Any
 import click
 
 from training.cli.configuration import DEFAULT_FILE, read_configuration
-from training.cli.corrupt import corrupt
-from training.cli.database import db
-from training.cli.demo import demo
-from training.cli.evaluate import evaluate
 from training.cli.failures import ExitCode, exit_code, usage_message
-from training.cli.jobs import jobs
-from training.cli.keys import keys
+from training.cli.lazy import LazyCommands
 from training.cli.options import FILE, PREFIX
 from training.cli.output import print_error, print_message
-from training.cli.parse import parse
-from training.cli.serve import serve
-from training.cli.skills import skills
-from training.cli.train import train
-from training.cli.worker import worker
 
 _EPILOG = """\b
 Options come from, first to last: the command line; the environment; softspoken.toml; the default.
@@ -38,6 +28,20 @@ Exit codes:
   3    the server refused, or does not answer
   130  interrupted
 """
+
+_COMMANDS = {  # the order is that of suggestions for a wrong key of softspoken.toml
+    "demo": "training.cli.demo:demo",
+    "train": "training.cli.train:train",
+    "evaluate": "training.cli.evaluate:evaluate",
+    "parse": "training.cli.parse:parse",
+    "serve": "training.cli.serve:serve",
+    "skills": "training.cli.skills:skills",
+    "jobs": "training.cli.jobs:jobs",
+    "worker": "training.cli.worker:worker",
+    "keys": "training.cli.keys:keys",
+    "corrupt": "training.cli.corrupt:corrupt",
+    "db": "training.cli.database:db",
+}
 
 
 class Program(click.Group):
@@ -83,6 +87,7 @@ def _configure(context: click.Context, _option: click.Parameter, path: Path | No
 
 @click.group(
     cls=Program,
+    commands=LazyCommands(_COMMANDS),
     epilog=_EPILOG,
     context_settings={
         "auto_envvar_prefix": PREFIX,
@@ -102,7 +107,3 @@ def _configure(context: click.Context, _option: click.Parameter, path: Path | No
 @click.version_option(package_name="softspoken", message="%(version)s")
 def program(config: Path | None) -> None:
     """Dialog understanding: one frozen FLAN-T5, many prompt-tuned skills, one gRPC endpoint."""
-
-
-for command in (demo, train, evaluate, parse, serve, skills, jobs, worker, keys, corrupt, db):
-    program.add_command(command)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
+from typing import TYPE_CHECKING
 
 from skills.job import JobProgress
 from training.cli.output import percent, print_message
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
 
 OnProgress = Callable[[JobProgress], None]
 
@@ -31,6 +32,9 @@ def training_progress(*, quiet: bool) -> Iterator[OnProgress]:
 
 
 def _bar() -> Progress:
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
     return Progress(
         TextColumn("{task.description}"),
         BarColumn(),

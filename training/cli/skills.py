@@ -10,14 +10,9 @@ import click
 
 from skills.skill import LIVE, SkillRef
 from training.cli.catalogs import load_version, open_catalog
-from training.cli.compare import compare
-from training.cli.history import history, restore
+from training.cli.lazy import LazyCommands
 from training.cli.options import FOLDER, backbone_options, catalog_option, json_option, setting
 from training.cli.output import print_json, print_message, print_table
-from training.cli.promote import promote
-from training.cli.relabel import relabel
-from training.cli.skill_files import export_skill, import_skill
-from training.cli.trials import correct, corrections, traffic
 from training.cli.versions import (
     details_table,
     skills_document,
@@ -27,26 +22,23 @@ from training.cli.versions import (
 )
 
 _ALIAS = setting("--alias", default=LIVE, help="The name that is moved.")
+_COMMANDS = {
+    "compare": "training.cli.compare:compare",
+    "correct": "training.cli.trials:correct",
+    "corrections": "training.cli.trials:corrections",
+    "export": "training.cli.skill_files:export_skill",
+    "history": "training.cli.history:history",
+    "import": "training.cli.skill_files:import_skill",
+    "promote": "training.cli.promote:promote",
+    "relabel": "training.cli.relabel:relabel",
+    "restore": "training.cli.history:restore",
+    "traffic": "training.cli.trials:traffic",
+}
 
 
-@click.group()
+@click.group(commands=LazyCommands(_COMMANDS))
 def skills() -> None:
     """List, compare, promote, roll back, move and delete skills."""
-
-
-for command in (
-    compare,
-    promote,
-    relabel,
-    export_skill,
-    import_skill,
-    restore,
-    history,
-    traffic,
-    correct,
-    corrections,
-):
-    skills.add_command(command)
 
 
 @skills.command("list")

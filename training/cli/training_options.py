@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -154,6 +153,8 @@ def _assignments(pairs: tuple[str, ...], config: type[TrainingConfig]) -> dict[s
         if key in OWN_OPTIONS:
             raise InputError(f"--set {pair}: use --{key.replace('_', '-')} for that", field="set")
         if not equals or key not in known:
+            import difflib
+
             close = difflib.get_close_matches(key, known, n=1)
             advice = f"did you mean {close[0]!r}?" if close else f"settings are {', '.join(known)}"
             raise InputError(f"--set {pair!r} is not KEY=VALUE with a known key; {advice}", field="set")
