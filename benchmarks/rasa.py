@@ -23,7 +23,6 @@ import numpy as np
 from benchmarks.rasa_calls import Rasa, in_turns, rate
 from benchmarks.rasa_project import (
     NAME,
-    Cost,
     diet_config,
     make_project,
     nlu_data,
@@ -46,8 +45,13 @@ from tests.rasa.environment import RASA, python_of
 FALLBACK = "nlu_fallback"
 WARM_UP = 50  # texts
 RATED = 600  # texts that requests per second are measured with
-SCORES = ("intent", "slot_f1", "frame", "fallback")  # %
 DIET, OURS, BARE = "DIET", "softspoken", "gRPC alone"
+COLUMNS = (
+    *("set", "seed", "pipeline"),
+    *("intent", "slot_f1", "frame", "fallback"),  # %
+    *("train_s", "train_cpu_s", "trained"),
+    *("p50_ms", "added_ms", "rasa_cpu_ms", "req_s"),
+)
 
 
 @dataclass(frozen=True)
@@ -108,10 +112,14 @@ def run(
         costs = {DIET: train_diet(diet), OURS: skill_cost + train_rasa(ours)}
         test = files.read(options.data / files.test)
         found = measured({DIET: diet, OURS: ours}, server.address, test)
-    return [
-        {"set": name, "seed": str(seed), "pipeline": way, **row, **_training(costs.get(way))}
-        for way, row in found.items()
-    ]
+    for way, cost in costs.items():
+        found[way] |= {
+            "train_s": cost.seconds,
+            "train_cpu_s": cost.processor_seconds,
+            "trained": cost.began,
+        }
+    rows = [{"set": name, "seed": str(seed), "pipeline": way, **row} for way, row in found.items()]
+    return [{column: row.get(column, "") for column in COLUMNS} for row in rows]
 
 
 def drawn(files: Set, data: Path, seed: int) -> list[Utterance]:
@@ -147,32 +155,30 @@ def measured(
             BARE: lambda text: client.parse(ParseRequest(text, skills=(NAME,), n_best=10)),
         }
         in_turns(ways, texts[:WARM_UP])
+        before = diet_http.processor_seconds(), ours_http.processor_seconds()
         answers = in_turns(ways, texts)
-        rates = {way: rate(each.port, texts[:RATED]) for way, each in ((DIET, diet), (OURS, ours))}
-    bare = np.array(answers[BARE].seconds)
-    return {
-        way: {
-            **(scores(test, asked.found) if way != BARE else dict.fromkeys(SCORES, "")),
-            "p50_ms": 1e3 * float(np.median(asked.seconds)),
-            "p99_ms": 1e3 * float(np.percentile(asked.seconds, 99)),
-            "added_ms": 1e3 * float(np.median(asked.seconds - bare)) if way == OURS else "",
-            "req_s": rates.get(way, ""),
-        }
-        for way, asked in answers.items()
-    }
+        after = diet_http.processor_seconds(), ours_http.processor_seconds()
+        rates = rate(diet.port, texts[:RATED]), rate(ours.port, texts[:RATED])
+    rows = {way: {"p50_ms": 1e3 * float(np.median(asked.seconds))} for way, asked in answers.items()}
+    for way, began, ended, each in zip((DIET, OURS), before, after, rates, strict=True):
+        rows[way] |= scores(test, answers[way].found)
+        rows[way] |= {"rasa_cpu_ms": 1e3 * (ended - began) / len(texts), "req_s": each}
+    added = np.subtract(answers[OURS].seconds, answers[BARE].seconds)
+    rows[OURS]["added_ms"] = 1e3 * float(np.median(added))
+    return rows
 
 
-def scores(test: Sequence[Utterance], found: Sequence[dict[str, Any]]) -> dict[str, Any]:
+def scores(test: Sequence[Utterance], found: Sequence[dict[str, Any]]) -> dict[str, float]:
     """Return the table's accuracies, in percent; those of slots only where there are some."""
     predictions = [_prediction(row, each) for row, each in zip(test, found, strict=True)]
-    of_slots = slot_metrics(predictions)
-    slots = [100 * of_slots.spans.f1, 100 * (of_slots.whole_frame or 0.0)]
-    values = (
-        100 * float(np.mean([each.intent_right for each in predictions])),
-        *(slots if of_slots.spans.expected else ["", ""]),
-        100 * float(np.mean([each["intent"]["name"] == FALLBACK for each in found])),
-    )
-    return dict(zip(SCORES, values, strict=True))
+    values = {
+        "intent": float(np.mean([each.intent_right for each in predictions])),
+        "fallback": float(np.mean([each["intent"]["name"] == FALLBACK for each in found])),
+    }
+    metrics = slot_metrics(predictions)
+    if metrics.spans.expected:
+        values |= {"slot_f1": metrics.spans.f1, "frame": metrics.whole_frame or 0.0}
+    return {name: 100 * share for name, share in values.items()}
 
 
 def _prediction(row: Utterance, found: dict[str, Any]) -> SlotPrediction:
@@ -182,12 +188,6 @@ def _prediction(row: Utterance, found: dict[str, Any]) -> SlotPrediction:
         for each in found["entities"]
     )
     return SlotPrediction(row.text, expected_spans(row), tuple(answered), ranked[:1] == [row.intent])
-
-
-def _training(cost: Cost | None) -> dict[str, Any]:
-    if cost is None:
-        return dict.fromkeys(("train_s", "train_cpu_s", "trained"), "")
-    return {"train_s": cost.seconds, "train_cpu_s": cost.processor_seconds, "trained": cost.began}
 
 
 if __name__ == "__main__":

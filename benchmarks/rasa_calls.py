@@ -12,16 +12,20 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any
 
+import psutil  # type: ignore[import-untyped]
+
 from skills.errors import SoftspokenError
 
 CALLERS = 4  # at once, each with a connection of its own, to measure requests per second
 
 
 class Rasa:
-    """One connection to Rasa's HTTP API."""
+    """One connection to the HTTP API of a Rasa that this process has started."""
 
     def __init__(self, port: int) -> None:
         self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+        children = psutil.Process().children(recursive=True)
+        self._process = next(each for each in children if str(port) in each.cmdline())
 
     def parse(self, text: str) -> dict[str, Any]:
         """Return what /model/parse says.
@@ -36,6 +40,11 @@ class Rasa:
             raise SoftspokenError(f"Rasa has no answer to {text!r}: {body.decode()}")
         found: dict[str, Any] = json.loads(body)
         return found
+
+    def processor_seconds(self) -> float:
+        """Return the processor time of Rasa since its start; other work on the machine changes it little."""
+        times = self._process.cpu_times()
+        return float(times.user + times.system)
 
     def close(self) -> None:
         """Close the connection."""

@@ -135,7 +135,7 @@ def cost_of(run: Callable[[], object]) -> Cost:
     before, start, began = _processor_seconds(), time.monotonic(), datetime.now(UTC)
     run()
     seconds = time.monotonic() - start
-    return Cost(seconds, _processor_seconds() - before, began.isoformat(timespec="minutes"))
+    return Cost(seconds, _processor_seconds() - before, f"{began:%m-%d %H:%M}")
 
 
 def _processor_seconds() -> float:
