@@ -34,6 +34,7 @@ from storage.growing import data_to_grow
 
 MAX_UPLOADS = 2  # at a time: each may take a gigabyte of memory
 UPLOAD_SECONDS = 600.0  # for an upload whose caller gives it no less
+PART_SECONDS = 30.0  # for the next part of an upload; after that, its place is for others
 WATCH_SECONDS = 0.5  # between looks at a job that is watched
 RETRY_SECONDS = 5.0  # after which to try again where all uploads are taken
 
@@ -173,10 +174,9 @@ class TrainingServicer(training_pb2_grpc.TrainingServiceServicer):
         try:
             async with asyncio.timeout(UPLOAD_SECONDS) as reading:
                 self._reading.add(reading)
-                parts = aiter(requests)
-                upload = Upload(await anext(parts, training_pb2.SubmitTrainingRequest()))
+                upload = Upload(await _next(requests) or training_pb2.SubmitTrainingRequest())
                 _check_request(upload.request)
-                async for part in parts:
+                while (part := await _next(requests)) is not None:
                     await asyncio.to_thread(upload.add, part)
                 return upload
         except TimeoutError:
@@ -191,6 +191,13 @@ class TrainingServicer(training_pb2_grpc.TrainingServiceServicer):
             await asyncio.wait_for(self._stopping.wait(), seconds)
         except TimeoutError:
             return
+
+
+async def _next(
+    requests: AsyncIterator[training_pb2.SubmitTrainingRequest],
+) -> training_pb2.SubmitTrainingRequest | None:
+    async with asyncio.timeout(PART_SECONDS):
+        return await anext(aiter(requests), None)
 
 
 def _submit(training: Training, upload: Upload, by: str) -> Job:
