@@ -11,15 +11,19 @@ COPY skills skills
 COPY storage storage
 COPY training training
 RUN pip install --no-cache-dir -c constraints.txt '.[server]'
+# The backbone, converted once here: containers start without it, and without a disk to write to.
+COPY deploy/make_cache.py deploy/
+RUN python deploy/make_cache.py /opt/softspoken/cache && chmod -R a+rX /opt/softspoken/cache
 
 FROM python:3.12-slim
 RUN useradd --uid 10001 --create-home softspoken
 COPY --from=build /opt/softspoken /opt/softspoken
 ENV PATH=/opt/softspoken/bin:$PATH \
-    SOFTSPOKEN_CACHE_DIR=/var/cache/softspoken \
+    SOFTSPOKEN_CACHE_DIR=/opt/softspoken/cache \
     PYTHONUNBUFFERED=1
-RUN install -d -o softspoken /var/cache/softspoken /data
-USER softspoken
+RUN install -d -o softspoken /data
+# By number: Kubernetes cannot tell whether a name is root.
+USER 10001
 WORKDIR /data
 EXPOSE 50051
 ENTRYPOINT ["softspoken"]
