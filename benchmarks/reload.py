@@ -19,8 +19,8 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.callers import CHANGING, STEADY, Answered, Load, ask
 from benchmarks.catalogs import databases, fill
-from benchmarks.load import CHANGING, STEADY, Answered, Load, ask
 from benchmarks.server_process import running
 from benchmarks.setting import arguments, machine, show
 from nlu.backbone import Backbone
@@ -83,7 +83,7 @@ async def _under_load(
 ) -> list[Row]:
     test = read_intents(options.data / "banking77/test.jsonl").utterances
     texts = [row.text for row in test[:TEXTS]]
-    with running(url, compute) as server:
+    with running(url, compute, "--queue-seconds", str(TIMEOUT)) as server:
         async with AsyncClient(server.address, timeout=TIMEOUT) as client:
             pairs = list(itertools.product(STEADY, texts))
             load = Load({(name, text): await ask(client, text, name) for name, text in pairs})

@@ -148,7 +148,8 @@ class Batcher(Generic[RowT, OutputT]):
             )
         held = self._held[lane.caller]
         callers = self._queue.callers + (not held)
-        ahead, allowed = self._pace.seconds(self._queue.ahead(lane)), self._pace.allowed(now)
+        ahead = self._pace.seconds(self._queue.ahead(lane))
+        allowed = self._pace.allowed(now, light=self._queue.is_light(lane))
         wait = ahead + self._pace.rest(now)
         if callers * (held + rows) > self._queue_rows:
             refusal = f"{held} rows wait of at most {self._queue_rows} for {callers} callers"

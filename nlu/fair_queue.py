@@ -69,6 +69,11 @@ class FairQueue(Generic[ItemT]):
         own = 0.0 if items is None else items.ahead(lane, items.costs[lane])
         return self._turns.ahead(lane.caller, own)
 
+    def is_light(self, lane: Lane) -> bool:
+        """Whether less waits of the caller than of others, or of the lane than of the caller's others."""
+        items = self._items.get(lane.caller)
+        return self._turns.is_light(lane.caller) or (items is not None and items.is_light(lane))
+
 
 class _Level(Generic[KeyT, ItemT]):
     """One level of it."""
@@ -90,8 +95,6 @@ class _Level(Generic[KeyT, ItemT]):
         self.costs[key] += cost
         self._cost += cost
         heappush(self._heap, (start, next(self._numbers), key, cost, item))
-        if len(self._ends) > DEBTS + len(self.costs):
-            self._ends = {key: end for key, end in self._ends.items() if end > self._time}
 
     def pop(self) -> tuple[KeyT, ItemT]:
         self._time, _, key, cost, item = heappop(self._heap)
@@ -99,11 +102,19 @@ class _Level(Generic[KeyT, ItemT]):
         self._cost -= cost
         if not self.costs[key]:
             del self.costs[key]
+        if not self._heap:
+            self._ends.clear()  # nobody waits, so nobody owes anything
+        elif len(self._ends) > DEBTS + len(self.costs):
+            self._ends = {key: end for key, end in self._ends.items() if end > self._time}
         return key, item
+
+    def is_light(self, key: KeyT) -> bool:
+        """Whether less than the average waits in a lane."""
+        return self.costs[key] * len(self.costs) < self._cost
 
     def ahead(self, key: KeyT, own: float) -> float:
         """Return about what goes before a new item of a lane: `own`, and as much of each other lane."""
         if not self._heap:
             return 0.0
         others = len(self.costs) - (key in self.costs)
-        return min(self._cost, own + others * (own + self._cost / len(self._heap)))
+        return min(self._cost, own + others * max(own, self._cost / len(self._heap)))

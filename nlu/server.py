@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
+import sys
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import (
     AbstractAsyncContextManager,
@@ -47,6 +48,7 @@ if TYPE_CHECKING:  # imported only where they are asked for: 0.5 s of every star
 
 CORRECTION_NICENESS = 10  # of its thread: intents and slots, which most dialogs wait for, go first
 CORRECTION_TOKENS = 256  # of one batch: larger ones take longer and are no more efficient (measured)
+SWITCH_SECONDS = 0.0005  # between threads: with Python's 5 ms, engines wait for refusals (docs/overload.md)
 FLUSH_SECONDS = 1.0  # for the last answers to leave, after they were given
 NLU_SERVICE: str = nlu_pb2.DESCRIPTOR.services_by_name["NluService"].full_name
 TRAINING_SERVICE: str = training_pb2.DESCRIPTOR.services_by_name["TrainingService"].full_name
@@ -109,6 +111,7 @@ async def serve(
     Raises:
         BackboneError, CatalogError, InputError: it cannot start.
     """
+    sys.setswitchinterval(SWITCH_SECONDS)
     servicer, training = NluServicer(), TrainingServicer()
     keys = KeyRing() if settings.needs_keys else None
     instruments, tracing = _instruments(settings), _tracing(settings)

@@ -38,7 +38,12 @@ from nlu.server import serve
 from nlu.server_settings import ServerSettings
 
 settings = ServerSettings(
-    sys.argv[1], address="127.0.0.1:0", threads=1, precision="float32", cache=pathlib.Path(sys.argv[2])
+    sys.argv[1],
+    address="127.0.0.1:0",
+    threads=1,
+    precision="float32",
+    cache=pathlib.Path(sys.argv[2]),
+    queue_seconds=60.0,  # callers who all wait for each other are no overload
 )
 asyncio.run(serve(settings, ready=lambda address: print(address, flush=True)))
 """

@@ -81,7 +81,8 @@ def running(
     url: str, *, paths: dict[str, Path] | None = None, **settings: Any
 ) -> Iterator[tuple[str, subprocess.Popen[str]]]:
     """Start a server process and give its address once it answers; it is stopped at the end."""
-    settings = {"catalog": url, "address": "127.0.0.1:0", "threads": 1, **settings}
+    usual = {"catalog": url, "address": "127.0.0.1:0", "threads": 1, "queue_seconds": SECONDS}
+    settings = usual | settings
     arguments = [
         json.dumps(settings),
         json.dumps({"cache": str(CACHE)} | {k: str(v) for k, v in (paths or {}).items()}),

@@ -13,6 +13,7 @@ from nlu.batcher import Batcher, Processed
 from nlu.encoder import EncoderShape
 from nlu.engine import Engine
 from nlu.engine.base import Mask
+from nlu.fair_queue import Lane
 from nlu.prompt import Floats, Prompt, Row
 from skills.errors import InputError, NotReadyError, OverloadedError
 
@@ -200,6 +201,86 @@ def test_a_full_queue_refuses_rows_that_belong_together_as_a_whole(
     assert caught.value.retry_after > 0
     results(accepted)
     assert engine.batches[1:] == [[(2,), (5,)]]
+
+
+NOISY, QUIET = Lane("noisy", ("a",)), Lane("quiet", ("a",))
+TIGHT = 0.005  # seconds of work ahead: five tokens, at what one is thought to take at first
+
+
+@pytest.mark.parametrize("quiet", [QUIET, NOISY._replace(skills=("b",))])
+def test_a_noisy_lane_is_refused_while_a_quiet_one_is_let_in_and_goes_first(
+    make_batcher: Callable[..., EncoderBatcher], engine: GatedEngine, quiet: Lane
+) -> None:
+    batcher = make_batcher(batch_tokens=4, queue_seconds=TIGHT)
+    occupy(batcher, engine)
+    futures = [batcher.submit([row(2, 2)], lane=NOISY)[0] for _ in range(3)]
+
+    with pytest.raises(OverloadedError, match=r"0\.006 s of work are ahead, at most 0\.005") as caught:
+        batcher.submit([row(2, 2)], lane=NOISY)
+    futures += batcher.submit([row(3, 3)], lane=quiet)
+    engine.gate.set()
+
+    assert caught.value.retry_after > 0
+    results(futures)
+    assert (3, 3) in engine.batches[1]
+    assert engine.batches[2:] == [[(2, 2), (2, 2)]]
+
+
+def test_what_is_bulk_waits_where_a_user_is_refused_and_in_a_lane_of_its_own(
+    make_batcher: Callable[..., EncoderBatcher], engine: GatedEngine
+) -> None:
+    batcher = make_batcher(batch_tokens=2, queue_seconds=TIGHT)
+    occupy(batcher, engine)
+    bulk = [batcher.submit([row(2, 2)], lane=NOISY._replace(bulk=True))[0] for _ in range(10)]
+    turn = batcher.submit([row(3, 3)], lane=NOISY)
+    engine.gate.set()
+
+    results([*bulk, *turn])
+    assert [(3, 3)] in engine.batches[1:3]
+
+
+def test_callers_who_wait_share_the_rows_of_the_queue(
+    make_batcher: Callable[..., EncoderBatcher], engine: GatedEngine
+) -> None:
+    batcher = make_batcher(queue_rows=4)
+    occupy(batcher, engine)
+    noisy, quiet = NOISY._replace(bulk=True), QUIET._replace(bulk=True)
+    futures = batcher.submit([row(2)] * 3, lane=noisy)
+    futures += batcher.submit([row(3)] * 2, lane=quiet)
+
+    for lane, rows in ((noisy, 3), (quiet, 2)):
+        with pytest.raises(OverloadedError, match=f"{rows} rows wait of at most 4 for 2 callers"):
+            batcher.submit([row(4)], lane=lane)
+    engine.gate.set()
+    results(futures)
+
+
+def test_a_deadline_that_would_pass_in_the_queue_is_told_at_once(
+    make_batcher: Callable[..., EncoderBatcher], engine: GatedEngine
+) -> None:
+    batcher = make_batcher(clock=lambda: 100.0, queue_seconds=SECONDS)
+    occupy(batcher, engine)  # one token, 1 ms
+    futures = batcher.submit([row(*[2] * 20)])
+
+    with pytest.raises(OverloadedError, match=r"the deadline is in 0\.010 s, but 0\.021 s of work") as caught:
+        batcher.submit([row(3)], deadline=100.01)
+    futures += batcher.submit([row(4)], deadline=100.03)
+    engine.gate.set()
+
+    assert caught.value.retry_after >= 0.021
+    results(futures)
+
+
+def test_rows_that_belong_together_share_a_batch_though_others_wait(
+    make_batcher: Callable[..., EncoderBatcher], engine: GatedEngine
+) -> None:
+    batcher = make_batcher(batch_tokens=3)
+    occupy(batcher, engine)
+    futures = [batcher.submit([row(token)] * 3, lane=Lane(str(token)))[0] for token in (2, 3, 4)]
+    engine.gate.set()
+
+    results(futures)
+    assert engine.batches[1:] == [[(token,)] * 3 for token in (2, 3, 4)]
 
 
 def test_more_rows_than_the_queue_can_ever_hold_are_the_callers_fault(

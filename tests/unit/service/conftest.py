@@ -83,7 +83,7 @@ class CountingBatcher(Batcher[Row, Floats]):
     def __init__(self, encode: Encode, **settings: Any) -> None:
         self._count = threading.Condition()
         self.accepted = self.unanswered = self.most_waiting = 0
-        super().__init__(encode, **settings)
+        super().__init__(encode, **{"queue_seconds": SECONDS, **settings})
 
     def submit(self, rows: Sequence[Row], **options: Any) -> list[Future[Processed[Floats]]]:
         futures = super().submit(rows, **options)
