@@ -42,6 +42,15 @@ def test_every_container_is_confined(services: dict[str, Any]) -> None:
         assert all(port.startswith("127.0.0.1:") for port in service.get("ports", [])), name
 
 
+def test_only_the_server_is_on_both_networks(root: Path, services: dict[str, Any]) -> None:
+    networks = yaml.safe_load((root / "docker-compose.yml").read_text())["networks"]
+    on_both = {name for name, service in services.items() if len(service["networks"]) > 1}
+    with_catalog = {name for name, service in services.items() if "catalog" in service["networks"]}
+    assert on_both == {"server"}
+    assert with_catalog == {"postgres", *OURS}
+    assert networks["catalog"] == {"internal": True}  # no way out of it
+
+
 def test_what_runs_on_has_a_health_check(services: dict[str, Any]) -> None:
     unchecked = {name for name, service in services.items() if "healthcheck" not in service}
     assert unchecked == {"migrate", "worker"}  # one ends by itself; one serves nobody, and jobs have leases
@@ -90,3 +99,4 @@ def test_secrets_are_made_once_and_come_by_file_only(root: Path, tmp_path: Path)
     assert len(set(made.values())) == 3 and len(made["grafana_password"]) == 48
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
     assert "PASSWORD:" not in (root / "docker-compose.yml").read_text()
+    assert "secrets" in (root / ".dockerignore").read_text().splitlines()
