@@ -63,16 +63,16 @@ class Traffic:
     """All that callers have got."""
 
     answered: dict[str, int] = field(default_factory=dict)
-    failed: list[Exception] = field(default_factory=list)
+    failed: list[str] = field(default_factory=list)
 
     async def ask(self, kind: str, call: Coroutine[Any, Any, Sequence[ParseResult | ClientError]]) -> None:
         """Make one call, and count what it answers."""
         try:
             results = await call
         except ClientError as error:
-            self.failed.append(error)
+            self.failed.append(f"{kind}: {error}")
             return
-        self.failed += [each for each in results if isinstance(each, ClientError)]
+        self.failed += [f"an item of {kind}: {each}" for each in results if isinstance(each, ClientError)]
         self.answered[kind] = self.answered.get(kind, 0) + 1
 
 
@@ -234,7 +234,7 @@ def _results(
     level, end = float(np.median(memory[:tenth])), float(np.median(memory[-tenth:]))
     answered = ", ".join(f"{kind} {count}" for kind, count in sorted(traffic.answered.items()))
     rows = [
-        ("failed calls and items", len(traffic.failed), f"{traffic.failed[:3]}" if traffic.failed else ""),
+        ("failed calls and items", len(traffic.failed), "; ".join(traffic.failed[:3])),
         ("calls answered", sum(traffic.answered.values()), answered),
         ("versions swapped", swaps, f"one every {options.swap_seconds:g} s"),
         ("memory at the end, % of the level", 100 * (end / level - 1), f"level {level / 1e6:.0f} MB"),

@@ -28,7 +28,16 @@ _WAL_RETRY = 0.01  # s
 _MIGRATION_LOCK = 0x50F7_5B0C  # PostgreSQL advisory lock: any number, always the same
 _WRITE = "softspoken_write"
 _DRIVERS = {"sqlite": "sqlite+pysqlite", "postgresql": "postgresql+psycopg"}
-_CONNECT_DEFAULTS = {"sqlite": {"timeout": str(WAIT)}, "postgresql": {"connect_timeout": str(WAIT)}}
+_CONNECT_DEFAULTS = {
+    "sqlite": {"timeout": str(WAIT)},
+    "postgresql": {
+        "connect_timeout": str(WAIT),
+        "tcp_user_timeout": str(3000 * WAIT),  # ms; a server that vanished is otherwise waited for 15 minutes
+        "keepalives_idle": str(3 * WAIT),
+        "keepalives_interval": str(WAIT),
+        "keepalives_count": "3",
+    },
+}
 _ENGINE_OPTIONS: dict[str, dict[str, Any]] = {
     "sqlite": {},
     "postgresql": {"pool_pre_ping": True},  # survive a restart of the server
@@ -37,12 +46,14 @@ _READ_OPTIONS: dict[str, dict[str, Any]] = {
     "sqlite": {},  # a transaction is a snapshot there
     "postgresql": {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True},
 }
+_DISK_FULL = "53100"  # SQLSTATE
 _SQLITE_REMEDIES = {
     sqlite3.SQLITE_CANTOPEN: "check that this user may read and write there",
     sqlite3.SQLITE_NOTADB: "the file is not an SQLite database: name another one with --catalog",
     sqlite3.SQLITE_READONLY: "make the file and its directory writable",
     sqlite3.SQLITE_BUSY: f"another program has been writing for over {WAIT} s: stop it or try again",
     sqlite3.SQLITE_FULL: "free some disk space",
+    sqlite3.SQLITE_IOERR: "check the disk: it is full, over a quota, or fails",
     sqlite3.SQLITE_CORRUPT: "the file is damaged: restore it from a backup",
 }
 
@@ -137,6 +148,8 @@ class Database:
         code = getattr(cause, "sqlite_errorcode", None)
         if code is not None and code & 0xFF in _SQLITE_REMEDIES:  # the upper bits are details
             return _SQLITE_REMEDIES[code & 0xFF]
+        if getattr(cause, "sqlstate", None) == _DISK_FULL:
+            return "free some disk space on the server"
         if isinstance(error, OperationalError) and not self.is_sqlite:
             return "check that the server runs and that the URL's host, user, password and database are right"
         return "check it with: softspoken db status"
