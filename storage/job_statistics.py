@@ -43,10 +43,10 @@ class JobStatistics:
 
 def read_statistics(session: Session, now: datetime, since: datetime | None) -> JobStatistics:
     """Read the jobs, with those that ended after `since`, or only just."""
-    counts = dict(session.execute(select(JobRow.state, func.count()).group_by(JobRow.state)).tuples())
+    counts = dict(session.execute(select(JobRow.state, func.count()).group_by(JobRow.state)).all())
     due = session.scalar(select(func.min(JobRow.not_before)).where(JobRow.state == str(JobState.QUEUED)))
     columns = select(JobRow.id, JobRow.state, JobRow.started_at, JobRow.finished_at)
-    ended = session.execute(columns.where(JobRow.finished_at > (since or now) - WINDOW)).tuples()
+    ended = session.execute(columns.where(JobRow.finished_at > (since or now) - WINDOW))
     return JobStatistics(
         at=now,
         counts={state: counts.get(str(state), 0) for state in JobState},
