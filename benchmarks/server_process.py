@@ -36,12 +36,14 @@ class ServerProcess:
 def running(catalog: str, compute: Compute, *options: str) -> Iterator[ServerProcess]:
     """Start `softspoken serve` and wait until it answers; it ends with the block. All servers compute alike.
 
+    They remember no texts: a benchmark has few, and asks each of them often.
+
     Raises:
         RuntimeError: it stopped instead; why, it has written to standard error.
     """
     command = [sys.executable, "-m", "training.cli", "serve", "--address", "127.0.0.1:0"]
     command += ["--threads", str(compute.threads), "--precision", compute.precision]
-    command += ["--catalog", catalog, "--log-level", "error", *options]
+    command += ["--catalog", catalog, "--row-cache", "0", "--log-level", "error", *options]
     began = time.monotonic()
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
         try:

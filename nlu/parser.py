@@ -40,6 +40,7 @@ class Parser:
         self._backbone = backbone
         self._registry = registry
         self.reader = reader
+        self._served = registry.snapshot
         self.trials = Trials(registry, reader)
 
     async def parse(
@@ -64,7 +65,7 @@ class Parser:
             request = replace(request, request_id=uuid.uuid4().hex)
         for ref in request.skills:
             caller.check_skill(ref.name)
-        snapshot = caller.view(self._registry.snapshot)
+        snapshot = caller.view(self._current())
         skills = await self._skills(request, snapshot)
         if request.correct_grammar and not any(skill.grammar for skill in skills):
             raise InputError(
@@ -91,6 +92,14 @@ class Parser:
             timings=reading.timings,
             corrected_text=corrected,
         )
+
+    def _current(self) -> Snapshot:
+        """Return what is served now; what versions that are gone have read is forgotten."""
+        snapshot = self._registry.snapshot
+        if snapshot is not self._served:
+            self._served = snapshot
+            self.reader.keep(snapshot.skills.values())
+        return snapshot
 
     async def _read_corrected(
         self,

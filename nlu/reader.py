@@ -12,15 +12,17 @@ from functools import partial
 from typing import Any, TypeAlias
 
 from nlu.backbone import Backbone
-from nlu.batcher import Batcher, Processed
+from nlu.batcher import Processed
 from nlu.corrected_text import corrected_answer
 from nlu.corrector import Correction, CorrectionRow
 from nlu.fair_queue import OWN, Lane
 from nlu.loaded import LoadedSkill
 from nlu.prompt import Floats, Row
+from nlu.row_cache import Key, RowCache
 from nlu.tokens import BLANK, Tokens, tokenise
 from skills.parse import ParseRequest, SkillResult, Timings
 from skills.protection import protected_spans
+from skills.skill import SkillVersion
 
 Steps: TypeAlias = tuple[Processed[Any], ...]
 
@@ -40,13 +42,16 @@ class Reading:
 
 
 class Reader:
-    """Owns neither batcher: the encoder's, and that of the corrections, which have a thread of their own."""
+    """Owns neither batcher: the encoder's, and that of the corrections, which have a thread of their own.
+
+    Both remember what they have read, but for rows of a slot that the dialog expects.
+    """
 
     def __init__(
         self,
         backbone: Backbone,
-        encoder: Batcher[Row, Floats],
-        corrector: Batcher[CorrectionRow, Correction],
+        encoder: RowCache[Row, Floats],
+        corrector: RowCache[CorrectionRow, Correction],
     ) -> None:
         self._backbone = backbone
         self._encoder = encoder
@@ -61,6 +66,12 @@ class Reader:
     def waiting(self) -> dict[str, int]:
         """How many rows wait, by batcher."""
         return {"encoder": self._encoder.waiting, "corrector": self._corrector.waiting}
+
+    def keep(self, versions: Iterable[SkillVersion]) -> None:
+        """Forget what all versions but these have read."""
+        hashes = {version.sha256 for version in versions}
+        self._encoder.keep(hashes)
+        self._corrector.keep(hashes)
 
     async def read(
         self,
@@ -78,7 +89,10 @@ class Reader:
             blank = tuple(skill.answer_blank(request.text) for skill in skills)
             return Reading(blank, tokens.end, _timings(seconds, ()), began, ((),) * len(blank))
         question = _Question(request, tokens, request.reference_time or datetime.now(), deadline, lane)
-        rows = [Row(tokens.ids, skill.prompt_for(request.expected_slots)) for skill in skills]
+        rows = [
+            (question.key_of(skill), Row(tokens.ids, skill.prompt_for(request.expected_slots)))
+            for skill in skills
+        ]
         futures = self._encoder.submit(rows, lane=lane, deadline=deadline)
         answers = await asyncio.gather(*map(partial(self._answer, question), skills, futures))
         protected = (*protected_spans(request.text), *_slot_spans(answers))
@@ -95,7 +109,8 @@ class Reader:
         if skill.grammar is None or not skill.needs_correction(result.grammar):
             return _Answer(result, encoded)
         row = CorrectionRow(question.tokens.ids, states, skill.grammar.prompt)
-        [decoding] = self._corrector.submit([row], lane=question.lane, deadline=question.deadline)
+        keyed = (question.key_of(skill), row)
+        [decoding] = self._corrector.submit([keyed], lane=question.lane, deadline=question.deadline)
         correction = await asyncio.wrap_future(decoding)
         return _Answer(result, encoded, correction)
 
@@ -126,6 +141,12 @@ class _Question:
     now: datetime
     deadline: float | None
     lane: Lane
+
+    def key_of(self, skill: LoadedSkill) -> Key | None:
+        """Return what this text and this skill are remembered by; None if more than these two counts."""
+        if self.request.expected_slots:
+            return None
+        return skill.version.sha256, self.tokens.ids
 
 
 @dataclass(frozen=True)

@@ -36,6 +36,7 @@ from nlu.observer import NOBODY, Observer, Observers, observed
 from nlu.parser import Parser
 from nlu.reader import Reader
 from nlu.registry import Registry
+from nlu.row_cache import RowCache
 from nlu.server_settings import ServerSettings
 from nlu.service import NluServicer, Service
 from nlu.training_service import CheckTraining, Training, TrainingServicer
@@ -50,6 +51,7 @@ if TYPE_CHECKING:  # imported only where they are asked for: 0.5 s of every star
 CORRECTION_NICENESS = 10  # of its thread: intents and slots, which most dialogs wait for, go first
 CORRECTION_TOKENS = 256  # of one batch: larger ones take longer and are no more efficient (measured)
 SWITCH_SECONDS = 0.0005  # between threads: with Python's 5 ms, engines wait for refusals (docs/overload.md)
+CORRECTION_SHARE = 8  # of the row cache: one part in so many is for corrections, which are small
 FLUSH_SECONDS = 1.0  # for the last answers to leave, after they were given
 NLU_SERVICE: str = nlu_pb2.DESCRIPTOR.services_by_name["NluService"].full_name
 TRAINING_SERVICE: str = training_pb2.DESCRIPTOR.services_by_name["TrainingService"].full_name
@@ -84,12 +86,15 @@ async def open_service(settings: ServerSettings, observer: Observer = NOBODY) ->
             queue_seconds=settings.queue_seconds,
         )
         stack.push_async_callback(asyncio.to_thread, encoder.close)
+        reader = Reader(
+            backbone,
+            RowCache(encoder, lambda states: states.nbytes, settings.row_cache),
+            RowCache(corrector, lambda correction: correction.nbytes, settings.row_cache // CORRECTION_SHARE),
+        )
         loader = Loader(catalog, backbone, encoder, corrector)
         registry = Registry(catalog, loader, skill_memory=settings.skill_memory)
         await asyncio.to_thread(registry.refresh)
-        yield Service(
-            catalog, backbone, registry, Parser(backbone, registry, Reader(backbone, encoder, corrector))
-        )
+        yield Service(catalog, backbone, registry, Parser(backbone, registry, reader))
 
 
 async def serve(

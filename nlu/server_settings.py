@@ -10,6 +10,7 @@ from nlu.backbone import EMBEDDED, MAX_TOKENS
 from nlu.batcher import BATCH_TOKENS, QUEUE_ROWS
 from nlu.registry import POLL_SECONDS
 from nlu.residency import SKILL_MEMORY
+from nlu.row_cache import ROW_CACHE
 from nlu.tls import TlsFiles
 from skills.errors import InputError
 
@@ -51,10 +52,11 @@ class ServerSettings:
     queue_seconds: float = 0.0  # of work that may be ahead of a request; 0 for what keeps waits short
     batch_tokens: int = BATCH_TOKENS
     skill_memory: int = SKILL_MEMORY
+    row_cache: int = ROW_CACHE  # bytes, of what texts that come again were read as; 0 is none
 
     def __post_init__(self) -> None:
         at_least: dict[str, float] = {"queue_rows": 1, "queue_seconds": 0, "batch_tokens": MAX_TOKENS}
-        at_least |= {"grace_seconds": 0, "skill_memory": 0}
+        at_least |= {"grace_seconds": 0, "skill_memory": 0, "row_cache": 0}
         for name, least in at_least.items():
             value = getattr(self, name)
             if not value >= least:

@@ -11,7 +11,7 @@ from nlu.backbone import Backbone
 from nlu.engine import Engine
 from nlu.head import HeadOutput, IntentHead, pooled
 from nlu.loaded import LoadedSkill
-from nlu.prompt import Floats, Row
+from nlu.prompt import Floats, Prompt, Row
 from nlu.tokens import tokenise
 from skills.errors import InputError
 from skills.metrics import IntentMetrics, Prediction, intent_metrics
@@ -43,7 +43,7 @@ def evaluate(
         raise InputError(f"{skill.version} is of kind {skill.version.kind}: it has no intents", field="kind")
     check_intents(skill, utterances)
     texts = [row.text for row in utterances]
-    output = skill.intent.predict(texts, encode_texts(skill, texts, backbone, engine))
+    output = skill.intent.predict(texts, encode_texts(skill.prompt, texts, backbone, engine))
     return judge(skill.intent, output, texts, [row.intent for row in utterances])
 
 
@@ -71,9 +71,9 @@ def encode_rows(rows: Sequence[Row], engine: Engine) -> Iterator[tuple[int, Floa
         yield from zip(chunk, engine.encode([rows[i] for i in chunk]), strict=True)
 
 
-def encode_texts(skill: LoadedSkill, texts: Sequence[str], backbone: Backbone, engine: Engine) -> Floats:
+def encode_texts(prompt: Prompt, texts: Sequence[str], backbone: Backbone, engine: Engine) -> Floats:
     """Return (texts, D) features, in order."""
-    rows = [Row(tokenise(backbone, text).ids, skill.prompt) for text in texts]
+    rows = [Row(tokenise(backbone, text).ids, prompt) for text in texts]
     features = np.zeros((len(rows), backbone.shape.d_model), np.float32)
     for place, states in encode_rows(rows, engine):
         features[place] = pooled(states)

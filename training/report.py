@@ -8,12 +8,15 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import jinja2
 
 from skills.errors import InputError
 from skills.skill import Method, Provenance, SkillVersion
+
+if TYPE_CHECKING:
+    from training.advice import Advice
 
 SHOWN_ROWS = 500  # of those that are wrong; keeps the page of a large test under a megabyte
 
@@ -54,13 +57,13 @@ class Report(ABC):
         """Return what the template shows besides the subject."""
 
 
-def write_report(path: Path, report: Report) -> None:
-    """Write the page; another page at `path` is replaced at once or not at all.
+def write_report(path: Path, report: Report, advice: Advice | None = None) -> None:
+    """Write the page, with advice about the data; another one at `path` is replaced at once or not at all.
 
     Raises:
         InputError: the page cannot be written there.
     """
-    page = render(report)
+    page = render(report, advice)
     try:
         handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     except OSError as error:
@@ -76,7 +79,7 @@ def write_report(path: Path, report: Report) -> None:
         Path(temporary).unlink(missing_ok=True)
 
 
-def render(report: Report) -> str:
+def render(report: Report, advice: Advice | None = None) -> str:
     """Return the page as HTML; every text of the data is escaped."""
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("training", "."),
@@ -86,7 +89,11 @@ def render(report: Report) -> str:
         lstrip_blocks=True,
     )
     return environment.get_template(report.template).render(
-        subject=report.subject, rows=len(report.predictions), shown_rows=SHOWN_ROWS, **report.context()
+        subject=report.subject,
+        rows=len(report.predictions),
+        shown_rows=SHOWN_ROWS,
+        advice=advice,
+        **report.context(),
     )
 
 

@@ -46,7 +46,7 @@ def make_knowing(
         draft = make_draft(backbone, "colours")
         skill = _load(backbone, make_version(draft), draft.tensors)
         engine = make_engine(backbone, Compute("cpu", Precision.FLOAT32, threads=1), "torch")
-        features = encode_texts(skill, [TEXTS[label] for label in labels], backbone, engine)
+        features = encode_texts(skill.prompt, [TEXTS[label] for label in labels], backbone, engine)
         signs = np.array([1.0 if label in known else -1.0 for label in labels], np.float32)
         prototypes = signs[:, None] * (features - features.mean(axis=0))
         head = IntentHead(labels, prototypes, 16.0, None, 0.0, Calibration())

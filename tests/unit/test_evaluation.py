@@ -42,7 +42,7 @@ def skill(
         dataset.labels, np.eye(3, backbone.shape.d_model, dtype=np.float32), 16.0, None, 0.0, Calibration()
     )
     skill = LoadedSkill(version, Prompt(), head)
-    features = encode_texts(skill, [row.text for row in dataset.train], backbone, engine)
+    features = encode_texts(skill.prompt, [row.text for row in dataset.train], backbone, engine)
     expected = np.array([row.intent for row in dataset.train])
     means = np.stack([features[expected == label].mean(axis=0) for label in dataset.labels])
     prototypes = means / np.linalg.norm(means, axis=1, keepdims=True)
@@ -91,11 +91,13 @@ def test_batches_keep_the_order_asked(
     skill: LoadedSkill, backbone: Backbone, engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     texts = ["a rather longer text than the others are", "hi", "top up my account", "hi", "card"]
-    together = encode_texts(skill, texts, backbone, engine)
+    together = encode_texts(skill.prompt, texts, backbone, engine)
     monkeypatch.setattr(evaluation, "BATCH_ROWS", 2)
-    np.testing.assert_allclose(encode_texts(skill, texts, backbone, engine), together, atol=1e-5)
+    np.testing.assert_allclose(encode_texts(skill.prompt, texts, backbone, engine), together, atol=1e-5)
     for text, feature in zip(texts, together, strict=True):
-        np.testing.assert_allclose(encode_texts(skill, [text], backbone, engine)[0], feature, atol=1e-5)
+        np.testing.assert_allclose(
+            encode_texts(skill.prompt, [text], backbone, engine)[0], feature, atol=1e-5
+        )
 
 
 def test_no_rows_are_refused(skill: LoadedSkill, backbone: Backbone, engine: Engine) -> None:

@@ -215,7 +215,7 @@ def test_a_refit_takes_the_scope_calibration_along(
         trained = train_intents("toy", dataset, backbone, few_steps(max_steps=6), refit=refit)
         skill = loaded(trained, backbone, make_version)
         assert skill.intent is not None
-        energies = energy(skill.intent.scores(texts, encode_texts(skill, texts, backbone, engine)))
+        energies = energy(skill.intent.scores(texts, encode_texts(skill.prompt, texts, backbone, engine)))
         calibration = skill.intent.calibration
         return float((calibration.scope_weight * energies + calibration.scope_bias).mean())
 

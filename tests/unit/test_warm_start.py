@@ -74,7 +74,7 @@ def class_mean(rows: list[str], skill: LoadedSkill, backbone: Backbone) -> Float
     from nlu.engine import make_engine
     from training.evaluation import encode_texts
 
-    mean = encode_texts(skill, rows, backbone, make_engine(backbone, FLOAT32, "torch")).sum(axis=0)
+    mean = encode_texts(skill.prompt, rows, backbone, make_engine(backbone, FLOAT32, "torch")).sum(axis=0)
     unit: Floats = mean / np.linalg.norm(mean)
     return unit
 

@@ -33,6 +33,7 @@ _COMMANDS = {  # the order is that of suggestions for a wrong key of softspoken.
     "demo": "training.cli.demo:demo",
     "train": "training.cli.train:train",
     "evaluate": "training.cli.evaluate:evaluate",
+    "advise": "training.cli.advise:advise",
     "parse": "training.cli.parse:parse",
     "serve": "training.cli.serve:serve",
     "skills": "training.cli.skills:skills",

@@ -11,6 +11,7 @@ from skills.skill import SkillKind
 
 if TYPE_CHECKING:
     from skills.skill import SkillVersion
+    from training.advice import Advice
     from training.correction_evaluation import CorrectionEvaluation
     from training.evaluation import Evaluation
     from training.report import Report, Subject
@@ -30,9 +31,14 @@ def check_report(path: Path) -> None:
 
 
 def write_page(
-    path: Path, version: SkillVersion, evaluation: Any, measured_on: str, warnings: tuple[str, ...] = ()
+    path: Path,
+    version: SkillVersion,
+    evaluation: Any,
+    measured_on: str,
+    warnings: tuple[str, ...] = (),
+    advice: Advice | None = None,
 ) -> None:
-    """Write the page of a version's kind.
+    """Write the page of a version's kind, with advice about the data that it was trained on.
 
     Raises:
         InputError: it cannot be written there.
@@ -40,7 +46,7 @@ def write_page(
     from training.report import Subject, write_report
 
     subject = Subject.of(version, measured_on, warnings)
-    write_report(path, _PAGES[version.kind](version, subject, evaluation))
+    write_report(path, _PAGES[version.kind](version, subject, evaluation), advice)
 
 
 def _intents(version: SkillVersion, subject: Subject, evaluation: Evaluation) -> Report:

@@ -89,6 +89,14 @@ from training.cli.options import (
     metavar="BYTES",
     help="For skills in memory; those used last stay, others are loaded when asked, in some 20 ms.",
 )
+@setting(
+    "--row-cache",
+    type=int,
+    default=32 << 20,
+    show_default="32 MiB",
+    metavar="BYTES",
+    help="For texts that come again: what was read of them stays, those used last first; 0 is none.",
+)
 @log_options
 @catalog_option
 @backbone_options

@@ -8,7 +8,7 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import click
 
@@ -22,12 +22,15 @@ from training.cli.labeled_files import LabeledFiles, skip_warnings, unused_lines
 from training.cli.output import print_message, print_warning
 from training.cli.progress import training_progress
 from training.cli.reports import check_report, write_page
+from training.resources import Resources
 
 if TYPE_CHECKING:
     from skills.formats.rasa_unused import Unused
     from skills.skill import SkillVersion
     from skills.training_data import TrainingData
+    from skills.utterance import Utterance
     from storage.catalog import Catalog
+    from training.advice import Advice
     from training.config import TrainingConfig
     from training.job_run import JobResult
     from training.trained import Trained
@@ -117,9 +120,25 @@ def run_tuning(tuning: Tuning) -> Tuned:
         result = _run_in_place(catalog, tuning, checked)
     if tuning.report is not None:
         measured_on = ", ".join(map(str, tuning.dev)) or "rows held out of the training data"
-        write_page(tuning.report, result.version, result.trained.held_out, measured_on, checked.warnings)
+        advice = _advice(tuning, checked)
+        held_out, doubtful = result.trained.held_out, checked.warnings
+        write_page(tuning.report, result.version, held_out, measured_on, doubtful, advice)
     seconds = time.monotonic() - began
     return Tuned(result.version, result.trained, checked.warnings, checked.unused, seconds)
+
+
+def _advice(tuning: Tuning, checked: Checked) -> Advice | None:
+    """Return advice about rows of intents for the report, if there can be any."""
+    from training.cli.advise import advice_on
+
+    if tuning.kind not in (SkillKind.INTENT, SkillKind.JOINT):
+        return None
+    rows = cast("tuple[Utterance, ...]", (*checked.data.train, *(checked.data.dev or ())))
+    try:
+        return advice_on(rows, Resources(tuning.backbone, tuning.cache, tuning.threads))
+    except InputError as error:
+        print_message(f"no advice about the data in the report: {error}")
+        return None
 
 
 def check_data(tuning: Tuning) -> Checked:
@@ -171,7 +190,6 @@ def _run_in_place(catalog: Catalog, tuning: Tuning, checked: Checked) -> JobResu
 
 def _train(catalog: Catalog, tuning: Tuning, lease: Lease) -> JobResult:
     from training.job_run import run_job
-    from training.resources import Resources
 
     with training_progress(quiet=tuning.quiet) as on_progress:
         return run_job(

@@ -38,6 +38,7 @@ from nlu.parser import Parser
 from nlu.prompt import Floats, Row
 from nlu.reader import Reader
 from nlu.registry import Registry
+from nlu.row_cache import RowCache
 from nlu.service import NluServicer, Service
 from nlu.v1 import nlu_pb2, nlu_pb2_grpc
 from skills.skill import SkillDraft, SkillKind, SkillVersion
@@ -232,6 +233,7 @@ async def running(
     prepare: Callable[[Running], object] | None = None,
     keys: KeyRing | None = None,
     observer: Observer = NOBODY,
+    row_cache: int = 0,
     **settings: int,
 ) -> AsyncIterator[Running]:
     """Serve the skills alpha and beta, or what `prepare` publishes."""
@@ -243,7 +245,9 @@ async def running(
     speller = Speller(backbone)
     corrector = Batcher(observed(speller.correct, observer, "corrector"), name="speller")
     registry = Registry(catalog, Loader(catalog, backbone, batcher, corrector))
-    parser = Parser(backbone, registry, Reader(backbone, batcher, corrector))
+    encoded = RowCache(batcher, lambda states: states.nbytes, row_cache)
+    corrections = RowCache(corrector, lambda correction: correction.nbytes, row_cache)
+    parser = Parser(backbone, registry, Reader(backbone, encoded, corrections))
     service = Service(catalog, backbone, registry, parser)
     servicer = NluServicer()
     servicer.start(service)
