@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from typing import Any, TypeAlias
@@ -148,3 +149,54 @@ async def test_a_stopping_server_answers_what_it_read_from_a_stream_and_then_end
     assert sorted(answer.index for answer in answers) == [0, 1, 2]
     assert all(answer.item.status.code == 0 for answer in answers)
     assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
+
+
+@pytest.mark.parametrize("method", ["BatchParse", "StreamParse"])
+async def test_items_of_many_wait_where_a_single_request_is_refused(serve: Serve, method: str) -> None:
+    requests = [request("hello", "alpha")] * 8
+    async with serve(queue_seconds=1e-9) as server:
+        first = await server.occupy()
+        second = asyncio.create_task(server.parse("second", "alpha"))
+        await server.batcher.until_accepted(2)
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await server.parse("third", "alpha")
+        if method == "BatchParse":
+            call = server.stub.BatchParse(nlu_pb2.BatchParseRequest(requests=requests))
+        else:
+            call = server.stub.StreamParse(iter(stream_of(*requests)))
+        await server.batcher.until_accepted(2 + len(requests))
+        server.engine.gate.set()
+        items = (await call).items if method == "BatchParse" else [each.item async for each in call]
+        await asyncio.gather(first, second)
+    assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+    assert [item.status.code for item in items] == [0] * len(requests)
+
+
+async def test_a_cancelled_batch_takes_its_rows_out_of_the_queue(serve: Serve, logged: Any) -> None:
+    async with serve() as server:
+        first = await server.occupy()
+        async with logged("BatchParse CANCELLED"):
+            call = server.stub.BatchParse(nlu_pb2.BatchParseRequest(requests=[request("gone", "alpha")] * 10))
+            await server.batcher.until_accepted(11)
+            call.cancel()
+        server.engine.gate.set()
+        await first
+        await server.parse("after", "alpha")
+    assert [len(ids) for batch in server.engine.batches for ids in batch] == [
+        len("first") + 1,
+        len("after") + 1,
+    ]
+
+
+async def test_items_whose_deadline_would_pass_in_the_queue_are_told_at_once(serve: Serve) -> None:
+    text = "x" * 200  # one takes 0.2 s, as far as a batcher knows that has processed nothing
+    async with serve() as server:
+        first = await server.occupy()
+        many = server.stub.BatchParse(nlu_pb2.BatchParseRequest(requests=[request(text, "alpha")] * 50))
+        await server.batcher.until_accepted(51)
+        late = nlu_pb2.BatchParseRequest(requests=[request("late", "alpha")] * 2)
+        response = await server.stub.BatchParse(late, timeout=4)
+        server.engine.gate.set()
+        await asyncio.gather(first, many)
+    assert [item.status.code for item in response.items] == [grpc.StatusCode.RESOURCE_EXHAUSTED.value[0]] * 2
+    assert all("deadline" in item.status.message and item.status.retry_after for item in response.items)
