@@ -44,7 +44,7 @@ from nlu.v1 import nlu_pb2, nlu_pb2_grpc, training_pb2, training_pb2_grpc
 from skills.errors import InputError
 from storage.catalog import Catalog
 
-if TYPE_CHECKING:  # imported only where they are asked for: 0.5 s of every start
+if TYPE_CHECKING:  # imported only where they are asked for
     from nlu.instruments import Instruments
     from nlu.tracing import Tracing
 
