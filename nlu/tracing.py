@@ -24,6 +24,7 @@ from nlu.status import Status
 from skills.errors import InputError
 
 SCHEMES = ("http", "https")
+EXPORT_SECONDS = 2.0  # for a batch of spans, with all tries: a stop waits for the last one
 FAULTS = (
     "INTERNAL",
     "UNAVAILABLE",
@@ -59,7 +60,7 @@ class Tracing(Observer):
                 "http://localhost:4317",
                 field="otlp",
             )
-        return cls(BatchSpanProcessor(OTLPSpanExporter(endpoint=endpoint)))
+        return cls(BatchSpanProcessor(OTLPSpanExporter(endpoint=endpoint, timeout=EXPORT_SECONDS)))
 
     def began(self, metadata: Iterable[tuple[str, str | bytes]], request_id: str) -> None:
         carrier = {key: value for key, value in metadata if key in _W3C.fields and isinstance(value, str)}
