@@ -36,6 +36,7 @@ class JobRequest:
         alias: that names the new version if it passes the gates; None for none.
         gates: what it must pass, as `Gates.as_dict` has it.
         grown_from: `name@version` to start from; empty to start anew.
+        peft: folder of the PEFT checkpoint whose soft prompt an intent skill goes on from; empty for none.
     """
 
     skill: str
@@ -44,6 +45,7 @@ class JobRequest:
     alias: str | None = LIVE
     gates: dict[str, Any] = field(default_factory=dict)
     grown_from: str = ""
+    peft: str = ""
 
     def as_dict(self) -> dict[str, Any]:
         """Return it as JSON."""

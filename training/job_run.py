@@ -57,7 +57,6 @@ def run_job(
     lease_seconds: float = LEASE_SECONDS,
     on_progress: Callable[[JobProgress], None] = lambda progress: None,
     is_stopping: Callable[[], bool] = lambda: False,
-    peft: Path | None = None,
 ) -> JobResult:
     """Train what a job asks for and publish it, which ends the job.
 
@@ -69,7 +68,6 @@ def run_job(
             far apart.
         on_progress: called after every step.
         is_stopping: whether the training is to end after this step, with a checkpoint.
-        peft: checkpoint whose soft prompt an intent skill tunes on; a request has no place for it.
 
     Raises:
         KeyboardInterrupt: the training was stopped; the lease is still held.
@@ -93,7 +91,7 @@ def run_job(
             if is_stopping():
                 checkpoint.hurry()
 
-        training = _JobTraining(catalog, lease, resources, peft)
+        training = _JobTraining(catalog, lease, resources)
         trained, gate, reasons = training.run(on_step, checkpoint)
         heartbeat.beat()
         reason = "; ".join(reasons)
@@ -148,7 +146,6 @@ class _JobTraining:
     catalog: Catalog
     lease: Lease
     resources: Resources
-    peft: Path | None
 
     def run(
         self, on_step: Callable[[str, Progress], None], checkpoint: Checkpoint
@@ -162,7 +159,7 @@ class _JobTraining:
             )
         gate = JobGate(self.catalog, request, data.dev)
         config = CONFIGS[request.kind].make(**request.config)
-        prepared = prepare(request.skill, data, config, peft=self.peft)
+        prepared = prepare(request.skill, data, config, peft=Path(request.peft) if request.peft else None)
         compute = self.resources.compute(prepared.precision)
         backbone = self.resources.load_backbone()
         parent = self._parent(backbone)

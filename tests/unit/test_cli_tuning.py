@@ -32,8 +32,9 @@ def catalog(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Catalog
     opened.close()
 
 
-def train() -> Result:
-    return CliRunner().invoke(program, ["train", "banking", "--kind", "intent", "--data", "data.jsonl"])
+def train(*options: str) -> Result:
+    command = ["train", "banking", "--kind", "intent", "--data", "data.jsonl", *options]
+    return CliRunner().invoke(program, command)
 
 
 @pytest.mark.parametrize(
@@ -91,3 +92,18 @@ def test_an_interrupt_after_the_publication_does_not_deny_it(
     assert result.exit_code == 130
     assert "no version" not in result.stderr
     assert catalog.jobs.list()[0].state is JobState.SUCCEEDED
+
+
+def test_a_retry_goes_on_from_the_same_peft_checkpoint(
+    catalog: Catalog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def run_job(*arguments: Any, **options: Any) -> None:
+        raise BackboneError("no backbone")
+
+    monkeypatch.setattr(job_run, "run_job", run_job)
+    Path("prompt").mkdir()
+
+    train("--from-peft", "prompt")
+    (failed,) = catalog.jobs.list()
+
+    assert catalog.jobs.retry(failed.id).request.peft == str(Path("prompt").resolve())

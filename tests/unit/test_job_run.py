@@ -161,6 +161,7 @@ def test_a_worker_that_was_taken_over_publishes_nothing(catalog: Catalog, resour
         (None, {"config": {"epochs": 0}}, "epochs is 0"),
         (None, {"gates": {"accuracy": 1}}, "gates have no 'accuracy'"),
         (None, {"grown_from": "chat@3"}, "no skill 'chat'"),
+        (None, {"peft": "/nowhere", "config": {**QUICK, "method": "soft-prompt"}}, "/nowhere/adapter_config"),
         (TrainingData(SkillKind.INTENT, ROWS[:5]), {}, "training rows have 1 intents"),
     ],
 )

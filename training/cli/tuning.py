@@ -73,6 +73,7 @@ class Tuning:
             alias=LIVE if self.promote else None,
             gates=self.gates.as_dict(),
             grown_from=str(catalog.get(self.parent)) if self.grown_from else "",
+            peft="" if self.peft is None else str(self.peft.resolve()),
         )
 
     @property
@@ -198,7 +199,6 @@ def _train(catalog: Catalog, tuning: Tuning, lease: Lease) -> JobResult:
             Resources(tuning.backbone, tuning.cache, tuning.threads),
             lease_seconds=LEASE_SECONDS,
             on_progress=on_progress,
-            peft=tuning.peft,
         )
 
 
