@@ -18,7 +18,7 @@ from nlu.client_wire import read_result
 from nlu.http import app
 from nlu.http.openapi import openapi
 from nlu.http.payload import read_payload
-from nlu.http.server import _listen, serving_http
+from nlu.http.server import listen, serving_http
 from nlu.prompt import Prompt
 from nlu.rasa.answer import entities_of, ranking_of
 from nlu.service import NluServicer, Service
@@ -431,7 +431,7 @@ async def test_an_ipv6_address_is_as_good() -> None:
 
 
 def test_no_part_of_an_answer_waits_for_the_part_before_it() -> None:
-    with _listen("127.0.0.1:0") as listener, socket.create_connection(listener.getsockname()):
+    with listen("127.0.0.1:0") as listener, socket.create_connection(listener.getsockname()):
         accepted, _ = listener.accept()
         with accepted:
             assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)  # or it takes 40 ms
