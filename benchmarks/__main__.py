@@ -12,6 +12,8 @@ BENCHMARKS = {
     "grammar_prompt": "makes the packaged grammar prompt again",
     "serving": "mixed-skill batches, PEFT adapter switching, and Parse latency over a local socket",
     "scale": "start, memory, latency, listing and publications with 1 to 1,000 skills",
+    "load": "latency against load, open loop, with a plot",
+    "overload": "goodput and latency at 3x the capacity, and of a quiet caller beside a noisy one",
     "reload": "what callers notice while a skill is changed all the time, and two servers that converge",
     "growing": "10 labels added to a stored skill against training from scratch: accuracy and time",
     "rasa": "Rasa with our component against Rasa with DIET: accuracy, training time, latency over HTTP",

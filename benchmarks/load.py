@@ -38,7 +38,7 @@ from skills.formats import read_intents
 RAMP_SECONDS = 2.0  # at the beginning of each run, which do not count
 TIMEOUT = 10.0  # s, of the client's own default
 LONGEST = 60_000_000  # us that a histogram holds, to three digits
-TEXTS = 500
+TEXTS = 20_000  # that all differ, ten times what a server remembers answers to
 FRACTIONS = (0.1, 0.25, 0.5, 0.7, 0.8, 0.9, 1.0, 1.2, 1.5, 2.0, 3.0)  # of the saturated server's answers
 PROBE_RATE = 500.0  # requests/s that saturate a server of one thread
 PLOT = Path(__file__).with_suffix(".svg")
@@ -112,6 +112,7 @@ class _Sender:
         self._method: Any = channel.unary_unary(PARSE_METHOD)  # bytes in, bytes out
         self._source = source
         self._generator = np.random.default_rng(seed)
+        self._next = int(self._generator.integers(len(source.messages)))
         self._metadata = ((KEY_METADATA, f"Bearer {source.api_key}"),) if source.api_key else ()
         self._latency, self._late = (HdrHistogram(1, LONGEST, 3) for _ in range(2))
         self._codes: Counter[str] = Counter()
@@ -130,7 +131,8 @@ class _Sender:
         return Outcome(seconds, self._codes, self._latency.encode(), self._late.encode(), share)
 
     async def _send(self, due: float, *, counts: bool) -> None:
-        message = self._source.messages[int(self._generator.integers(len(self._source.messages)))]
+        message = self._source.messages[self._next % len(self._source.messages)]
+        self._next += 1
         sent, code = time.monotonic(), grpc.StatusCode.OK
         try:
             await self._method(message, timeout=TIMEOUT, metadata=self._metadata)
@@ -216,7 +218,8 @@ def main() -> None:
 def prepare(url: str, data: Path, skills: int = 2) -> list[str]:
     """Fill a catalog, and return texts to ask."""
     fill(url, Backbone.load(), read_intents(data / "banking77/train_10shot.jsonl").utterances, skills)
-    return [row.text for row in read_intents(data / "banking77/test.jsonl").utterances[:TEXTS]]
+    test = [row.text for row in read_intents(data / "banking77/test.jsonl").utterances]
+    return [f"{test[number % len(test)]} {number // len(test)}" for number in range(TEXTS)]
 
 
 def sweep(generator: Generator, sent: tuple[bytes, ...]) -> list[Row]:

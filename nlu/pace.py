@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-ALONE = 3.0  # times what a row takes alone may be ahead: 99 % are then answered in five times their time
-LIGHT = 2.0  # times as much, before those of whom less waits than of others: two at once are no overload
+ALONE = 2.5  # times what a row takes alone may be ahead: 99 % are then answered in five times their time
+LIGHT = 2.5  # times as much, before those of whom less waits than of others: two at once are no overload
 BURST = 8.0  # times as much, where the queue was empty lately: a burst is over soon
 BURST_SECONDS = 0.5  # that is lately
 

@@ -15,7 +15,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from nlu.access import KEY_METADATA, PARSE_METHOD, KeyRing
-from nlu.caller import ANYONE, Caller
+from nlu.caller import Caller
 from nlu.client_wire import write_ref
 from nlu.http.boundary import HEALTH, Boundary
 from nlu.http.failure import failure_response
@@ -122,7 +122,7 @@ class _Api:
             return self._keys.admit(PARSE_METHOD, [(KEY_METADATA, header) for header in headers])
         if self._token and not hmac.compare_digest(given.encode(errors="replace"), self._token):
             raise UnauthenticatedError("the token is missing or wrong: send ?token=... as the server has it")
-        return ANYONE
+        return Caller(address="" if request.client is None else request.client.host)
 
 
 async def _read_body(request: Request) -> ParseBody:

@@ -77,7 +77,7 @@ from training.cli.options import (
     "--queue-seconds",
     type=float,
     default=0.0,
-    show_default="three times what a text takes",
+    show_default="2.5 times what a text takes",
     help="Of work that may be ahead of a request; others are refused. Batches and streams wait.",
 )
 @setting("--batch-tokens", type=int, default=2048, help="Padded tokens of one batch.")
