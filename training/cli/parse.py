@@ -47,7 +47,7 @@ STANDARD_INPUT = "-"
 @setting(
     "--correct-grammar",
     is_flag=True,
-    help="Let a grammar skill run first, and the others read its correction.",
+    help="Let a grammar skill run first, and the others read its correction, unless slots are expected.",
 )
 @shared(
     "--api-key",
