@@ -40,6 +40,7 @@ from nlu.row_cache import RowCache
 from nlu.server_settings import ServerSettings
 from nlu.service import NluServicer, Service
 from nlu.training_service import CheckTraining, Training, TrainingServicer
+from nlu.utterance_log import UtteranceLog
 from nlu.v1 import nlu_pb2, nlu_pb2_grpc, training_pb2, training_pb2_grpc
 from skills.errors import InputError
 from storage.catalog import Catalog
@@ -119,8 +120,10 @@ async def serve(
     """
     servicer, training = NluServicer(), TrainingServicer()
     keys = KeyRing() if settings.needs_keys else None
-    instruments, tracing = _instruments(settings), _tracing(settings)
-    observer = Observers(each for each in (instruments, tracing) if each is not None)
+    instruments = _instruments(settings)
+    utterances = None if settings.log_utterances == "none" else UtteranceLog(settings.log_utterances)
+    observers = (instruments, _tracing(settings), utterances)
+    observer = Observers(each for each in observers if each is not None)
     healthy, boundary = health.aio.HealthServicer(), CallBoundary(keys=keys, observer=observer)
     server = _make_server(settings, (servicer, training), healthy, boundary)
     await _set_health(healthy, settings, serving=False)

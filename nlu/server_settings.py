@@ -15,6 +15,7 @@ from nlu.tls import TlsFiles
 from skills.errors import InputError
 
 AUTH = ("auto", "keys", "none")
+UTTERANCES = ("none", "masked", "plain")
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,7 @@ class ServerSettings:
     http_token: str = field(default="", repr=False)  # of those who may ask there; none lets everyone ask
     metrics: str = ""  # another address, for Prometheus; it asks for no key, and none is no metrics
     otlp: str = ""  # URL of an OpenTelemetry collector; none is no traces
+    log_utterances: str = "none"  # "masked": without slots, digits and addresses; "plain"
     engine: str = "auto"
     device: str = "auto"
     precision: str = "auto"
@@ -73,6 +75,11 @@ class ServerSettings:
             raise InputError("a client CA needs TLS: give a certificate and its key", field="tls_client_ca")
         if self.auth not in AUTH:
             raise InputError(f"auth is {self.auth!r}: use one of {', '.join(AUTH)}", field="auth")
+        if self.log_utterances not in UTTERANCES:
+            raise InputError(
+                f"log_utterances is {self.log_utterances!r}: use one of {', '.join(UTTERANCES)}",
+                field="log_utterances",
+            )
         for name in ("address", "http", "metrics"):
             address = getattr(self, name)
             if address and not (self.tls_certificate or self.insecure or is_loopback(address)):

@@ -97,6 +97,12 @@ from training.cli.options import (
     metavar="BYTES",
     help="For texts that come again: what was read of them stays, those used last first; 0 is none.",
 )
+@setting(
+    "--log-utterances",
+    type=click.Choice(["none", "masked", "plain"]),
+    default="none",
+    help="Log what users say; masked is without the slots that were found, digits and addresses.",
+)
 @log_options
 @catalog_option
 @backbone_options
