@@ -111,7 +111,7 @@ class CallBoundary(grpc.aio.ServerInterceptor):
 
 def _machine(peer: str) -> str:
     """Return where gRPC's `ipv4:127.0.0.1:40001` comes from, without the port; sockets of files have none."""
-    return peer if peer.startswith("unix") else peer.rpartition(":")[0]
+    return peer if peer.startswith("unix") else peer.partition(":")[2].rpartition(":")[0]
 
 
 def _kind(handler: Any) -> str:

@@ -33,6 +33,11 @@ async def test_anyone_may_do_everything() -> None:
     assert (ANYONE.name, ANYONE.skills) == ("", frozenset())
 
 
+def test_a_share_is_the_key_s_or_the_machine_s() -> None:
+    assert caller(id="abc").share == replace(caller(id="abc"), address="10.0.0.1").share == "abc"
+    assert Caller(address="10.0.0.1").share == "10.0.0.1"
+
+
 def test_a_key_without_skills_is_for_all() -> None:
     caller().check_skill("banking")
     with pytest.raises(AccessError, match="'dialog' may not use the skill 'travel'"):

@@ -31,6 +31,7 @@ from nlu.batcher import Batcher, Processed
 from nlu.corrector import Correction, CorrectionRow
 from nlu.engine import Engine
 from nlu.engine.base import Mask
+from nlu.fair_queue import OWN, Lane
 from nlu.interceptors import CallBoundary
 from nlu.loader import Loader
 from nlu.observer import NOBODY, Observer, observed
@@ -84,11 +85,13 @@ class CountingBatcher(Batcher[Row, Floats]):
     def __init__(self, encode: Encode, **settings: Any) -> None:
         self._count = threading.Condition()
         self.accepted = self.unanswered = self.most_waiting = 0
+        self.lanes: set[Lane] = set()
         super().__init__(encode, **{"queue_seconds": SECONDS, **settings})
 
     def submit(self, rows: Sequence[Row], **options: Any) -> list[Future[Processed[Floats]]]:
         futures = super().submit(rows, **options)
         with self._count:
+            self.lanes.add(options.get("lane", OWN))
             self.accepted += len(futures)
             self.unanswered += len(futures)
             self.most_waiting = max(self.most_waiting, self.unanswered)

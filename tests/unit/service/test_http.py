@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 from nlu.client_wire import read_result
+from nlu.fair_queue import Lane
 from nlu.http import app
 from nlu.http.openapi import openapi
 from nlu.http.payload import read_payload
@@ -219,6 +220,15 @@ async def test_only_who_knows_the_token_is_answered(
     ours = [record.getMessage() for record in caplog.records if record.name.startswith("nlu.")]
     assert any(f" {code} " in line for line in ours)
     assert not any("s3cret" in line for line in ours)
+
+
+@pytest.mark.asyncio
+async def test_a_caller_without_a_key_is_its_machine_however_it_connects(serve: Serve) -> None:
+    async with serve() as server, asking(server.servicer.running) as client:
+        server.batcher.lanes.clear()
+        await server.parse("by grpc", "alpha")
+        await client.post("/skills/alpha/model/parse", json={"text": "by http"})
+    assert server.batcher.lanes == {Lane("127.0.0.1", ("alpha",))}
 
 
 @pytest.mark.asyncio
