@@ -10,7 +10,7 @@ COPY nlu nlu
 COPY skills skills
 COPY storage storage
 COPY training training
-RUN pip install --no-cache-dir -c constraints.txt '.[server]'
+RUN pip install --no-cache-dir -c constraints.txt '.[server,tracing]'
 # The backbone, converted once here: containers start without it, and without a disk to write to.
 COPY deploy/make_cache.py deploy/
 RUN python deploy/make_cache.py /opt/softspoken/cache && chmod -R a+rX /opt/softspoken/cache

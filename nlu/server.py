@@ -32,7 +32,8 @@ from nlu.corrector import Correction, CorrectionRow, Corrector
 from nlu.engine import Engine, make_engine
 from nlu.interceptors import CallBoundary
 from nlu.loader import Loader
-from nlu.observer import NOBODY, Observer, Observers, observed
+from nlu.observer import NOBODY, Observer, observed
+from nlu.observers import Watch
 from nlu.parser import Parser
 from nlu.reader import Reader
 from nlu.registry import Registry
@@ -40,14 +41,12 @@ from nlu.row_cache import RowCache
 from nlu.server_settings import ServerSettings
 from nlu.service import NluServicer, Service
 from nlu.training_service import CheckTraining, Training, TrainingServicer
-from nlu.utterance_log import UtteranceLog
 from nlu.v1 import nlu_pb2, nlu_pb2_grpc, training_pb2, training_pb2_grpc
 from skills.errors import InputError
 from storage.catalog import Catalog
 
-if TYPE_CHECKING:  # imported only where they are asked for
+if TYPE_CHECKING:
     from nlu.instruments import Instruments
-    from nlu.tracing import Tracing
 
 CORRECTION_NICENESS = 10  # of its thread: intents and slots, which most dialogs wait for, go first
 CORRECTION_TOKENS = 256  # of one batch: larger ones take longer and are no more efficient (measured)
@@ -120,11 +119,8 @@ async def serve(
     """
     servicer, training = NluServicer(), TrainingServicer()
     keys = KeyRing() if settings.needs_keys else None
-    instruments = _instruments(settings)
-    utterances = None if settings.log_utterances == "none" else UtteranceLog(settings.log_utterances)
-    observers = (instruments, _tracing(settings), utterances)
-    observer = Observers(each for each in observers if each is not None)
-    healthy, boundary = health.aio.HealthServicer(), CallBoundary(keys=keys, observer=observer)
+    watch = Watch.of(settings)
+    healthy, boundary = health.aio.HealthServicer(), CallBoundary(keys=keys, observer=watch.observer)
     server = _make_server(settings, (servicer, training), healthy, boundary)
     await _set_health(healthy, settings, serving=False)
     address = _bind(server, settings)
@@ -134,10 +130,10 @@ async def serve(
         addresses = [address]
         if settings.http:
             addresses.append(
-                await http.enter_async_context(_serving_http(servicer, settings, keys, observer))
+                await http.enter_async_context(_serving_http(servicer, settings, keys, watch.observer))
             )
         async with (
-            open_service(settings, observer) as service,
+            open_service(settings, watch.observer) as service,
             _following(keys, service, settings) as following,
             AsyncExitStack() as stack,
         ):
@@ -151,8 +147,8 @@ async def serve(
                     tell_of_catalog(healthy, service.registry, settings.poll_seconds)
                 )
                 stopping = asyncio.create_task(stop.wait())
-                if instruments is not None:
-                    metrics = _serving_metrics(service, instruments, settings)
+                if watch.instruments is not None:
+                    metrics = _serving_metrics(service, watch.instruments, settings)
                     addresses.append(await stack.enter_async_context(metrics))
                 logger.info("serving on %s", " and ".join(addresses))
                 for each in addresses:
@@ -171,28 +167,7 @@ async def serve(
     finally:
         await http.aclose()
         await server.stop(None)
-        await asyncio.to_thread(observer.close)
-
-
-def _instruments(settings: ServerSettings) -> Instruments | None:
-    if not settings.metrics:
-        return None
-    from nlu.instruments import Instruments
-
-    return Instruments()
-
-
-def _tracing(settings: ServerSettings) -> Tracing | None:
-    if not settings.otlp:
-        return None
-    try:
-        from nlu.tracing import Tracing
-    except ModuleNotFoundError as error:
-        raise InputError(
-            f"traces need the package {error.name!r}: pip install 'softspoken[tracing]', or give no --otlp",
-            field="otlp",
-        ) from error
-    return Tracing.to(settings.otlp)
+        await asyncio.to_thread(watch.observer.close)
 
 
 def _tune_interpreter() -> None:
