@@ -163,7 +163,8 @@ def send(address: str, sources: Sequence[Source], seconds: float, seed: int) -> 
             ]
             return list(await asyncio.gather(*(sender.run(seconds) for sender in senders)))
 
-    gc.disable()  # its pauses would count as the server's
+    gc.collect()
+    gc.freeze()  # pauses of the generator would count as the server's
     return asyncio.run(all_of_them())
 
 
