@@ -44,13 +44,23 @@ class ServiceCollector(Collector):
         yield CounterMetricFamily(
             "softspoken_skill_loads", "At a request: not in memory then.", registry.loads
         )
-        waiting = self._service.parser.reader.waiting
-        yield _gauges("queue_rows", "That wait for a batch.", "batcher", waiting)
+        yield from self._batchers()
         if self._jobs.last is not None:
             counts = {str(state): count for state, count in self._jobs.last.counts.items()}
             yield _gauges("jobs", "Training jobs of the catalog.", "state", counts)
             yield _gauge("job_waiting_seconds", "Of the job that is due longest.", self._jobs.last.waiting)
         yield from self._trials(served)
+
+    def _batchers(self) -> Iterator[Metric]:
+        waiting = GaugeMetricFamily("softspoken_queue_rows", "That wait for a batch.", labels=["batcher"])
+        size = GaugeMetricFamily("softspoken_row_cache_bytes", "Of rows remembered.", labels=["batcher"])
+        asked = CounterMetricFamily("softspoken_row_cache_rows", "Asked for.", labels=["batcher", "result"])
+        for name, batcher in self._service.parser.reader.batchers.items():
+            waiting.add_metric([name], batcher.waiting)
+            size.add_metric([name], batcher.bytes)
+            asked.add_metric([name, "hit"], batcher.hits)
+            asked.add_metric([name, "miss"], batcher.misses)
+        yield from (waiting, size, asked)
 
     def _trials(self, served: set[tuple[str, str]]) -> Iterator[Metric]:
         of_version = ["skill", "version", "role"]

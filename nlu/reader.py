@@ -63,9 +63,9 @@ class Reader:
         return self._encoder.is_idle and self._corrector.is_idle
 
     @property
-    def waiting(self) -> dict[str, int]:
-        """How many rows wait, by batcher."""
-        return {"encoder": self._encoder.waiting, "corrector": self._corrector.waiting}
+    def batchers(self) -> dict[str, RowCache[Any, Any]]:
+        """Where rows wait, or are remembered."""
+        return {"encoder": self._encoder, "corrector": self._corrector}
 
     def keep(self, versions: Iterable[SkillVersion]) -> None:
         """Forget what all versions but these have read."""

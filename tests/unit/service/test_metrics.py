@@ -120,7 +120,7 @@ async def test_answers_are_told_by_skill_and_version(metered: Meter) -> None:
 
 
 async def test_batches_are_told_with_their_padding_and_what_waits(metered: Meter) -> None:
-    async with metered() as each:
+    async with metered(row_cache=1 << 20) as each:
         before = await each.read()  # the warm-ups
         first = await each.server.occupy()
         others = [asyncio.create_task(each.server.parse(text, "alpha")) for text in ("a", "abc")]
@@ -128,6 +128,7 @@ async def test_batches_are_told_with_their_padding_and_what_waits(metered: Meter
         during = await each.read()
         each.server.engine.gate.set()
         await asyncio.gather(first, *others)
+        await each.server.parse("abc", "alpha")
         after = await each.read()
 
     assert during("queue_rows", "encoder") == 2
@@ -140,6 +141,9 @@ async def test_batches_are_told_with_their_padding_and_what_waits(metered: Meter
     assert grown("batch_rows_sum") == 3
     assert grown("batch_tokens_sum") == len("first") + len("a") + len("abc") + 3  # their ends
     assert grown("batch_padding_tokens_total") == len("abc") - len("a")
+    assert after("row_cache_rows_total", "encoder", "miss") == 3
+    assert after("row_cache_rows_total", "encoder", "hit") == 1
+    assert after("row_cache_bytes", "encoder") == each.server.service.parser.reader.batchers["encoder"].bytes
 
 
 async def test_a_version_that_is_gone_is_read_once_more(metered: Meter) -> None:
