@@ -12,6 +12,7 @@ BENCHMARKS = {
     "grammar_prompt": "makes the packaged grammar prompt again",
     "serving": "mixed-skill batches, PEFT adapter switching, and Parse latency over a local socket",
     "scale": "start, memory, latency, listing and publications with 1 to 1,000 skills",
+    "beside": "Parse of a server alone, and while a worker trains on its CPUs",
     "load": "latency against load, open loop, with a plot",
     "overload": "goodput and latency at 3x the capacity, and of a quiet caller beside a noisy one",
     "reload": "what callers notice while a skill is changed all the time, and two servers that converge",
