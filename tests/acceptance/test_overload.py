@@ -61,8 +61,10 @@ async def test_a_noisy_caller_is_refused_a_quiet_one_answered_and_a_stop_loses_n
     noisy_key, quiet_key = (catalog.keys.create(draft).reveal() for draft in drafts)
     noise = Noise()
     usual = 0.0
-    with test_server.running(url, auth="keys", queue_seconds=usual, grace_seconds=SECONDS) as running:
-        address, process = running
+    server = test_server.running(
+        url, auth="keys", queue_seconds=usual, row_cache=0, grace_seconds=SECONDS
+    )  # all ask the same, and it is to be read each time
+    with server as (address, process):
         async with (
             AsyncClient(address, api_key=noisy_key) as noisy,
             AsyncClient(address, api_key=quiet_key, timeout=SECONDS) as quiet,
