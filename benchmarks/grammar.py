@@ -24,7 +24,7 @@ from benchmarks.setting import arguments, machine, show, stored
 from nlu.backbone import Backbone
 from nlu.compute import Compute, choose
 from nlu.corrector import Corrector
-from nlu.engine import Engine, make_engine
+from nlu.engine import Engine, make_decoder, make_engine
 from nlu.grammar_head import GrammarHead
 from nlu.loaded import LoadedSkill
 from skills.correction import CorrectedSentence
@@ -55,7 +55,7 @@ def main() -> None:
     compute = choose(threads=options.threads, precision=options.precision)
     backbone = Backbone.load()
     skill = stored(gated_skill(options, backbone, compute), backbone, options.catalog)
-    engine, corrector = make_engine(backbone, compute), Corrector(backbone.decoder(), compute)
+    engine, corrector = make_engine(backbone, compute), Corrector(make_decoder(backbone, compute))
     tests = {
         "JFLEG test": read_corrections(options.data / "jfleg" / "test.jsonl").sentences,
         "ErAConD test": read_corrections(options.data / "eracond" / "test.jsonl").sentences,

@@ -12,27 +12,22 @@ Token for token equal to greedy decoding (a test compares), as a token is only k
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 import torch
-from torch import Tensor
 
-from nlu.compute import Compute
-from nlu.decoder import Decoder
-from nlu.decoder_cache import DecoderCache, Ints, Reading
+from nlu.decoder_cache import CacheSize, DecoderCache, Ints
 from nlu.draft import Draft
+from nlu.engine.decoder_base import DecoderEngine
 from nlu.prompt import DecoderPrompt, Floats
 
 START, END = 0, 1  # T5 begins with its padding token
 ROWS = 64  # that share a pass: more only need more memory
-PASS_TOKENS = 256  # of their drafts together: from here on, a pass takes twice as long for twice the tokens
-DRAFT_TOKENS = (3, 12)  # of one row's draft, in a full pass and in one of few rows
+PASS_TOKENS = 320  # of their drafts together: from here on, a pass takes twice as long for twice the tokens
+DRAFT_TOKENS = (4, 12)  # of one row's draft, in a full pass and in one of few rows
 CACHE_TOKENS = 8192  # of all rows, at 12 or 24 KB each
-HEAD_TOKENS = 128  # whose scores are computed at a time: 24 MB, always in the same place
-PART = 128  # scores that the search for the likeliest takes as one: torch's own is slow over many
 GROWTH = 16  # tokens that a correction may have more than 1.5 times the source
 
 
@@ -67,14 +62,9 @@ class Correction:
 class Corrector:
     """Decodes corrections of batches of rows. Not thread-safe: one thread calls `correct`."""
 
-    def __init__(self, decoder: Decoder, compute: Compute) -> None:
-        self._decoder = decoder.to(device=compute.device, dtype=compute.dtype)
-        self._compute = compute
-        vocabulary = decoder.shape.vocab_size
-        self._logits = torch.empty(HEAD_TOKENS, vocabulary, device=compute.device, dtype=compute.dtype)
-        self._scores = torch.empty(HEAD_TOKENS, vocabulary, device=compute.device)
+    def __init__(self, decoder: DecoderEngine) -> None:
+        self._decoder = decoder
 
-    @torch.inference_mode()
     def correct(self, rows: Sequence[CorrectionRow]) -> list[Correction]:
         """Return what greedy decoding would say of each row; a row that is done makes room for the next."""
         outputs = [_Output(row) for row in rows]
@@ -86,7 +76,7 @@ class Corrector:
         tokens = max(output.end for output in outputs) + DRAFT_TOKENS[1]
         memory = max(output.row.prompt.length + len(output.row.states) for output in outputs)
         slots = min(len(outputs), ROWS, max(1, CACHE_TOKENS // tokens))
-        cache = DecoderCache(self._decoder, slots, tokens=tokens, memory=memory)
+        cache = self._decoder.cache(CacheSize(slots, tokens, memory))
         waiting = sorted(outputs, key=lambda output: output.row.length)
         going: list[_Output] = []
         while waiting or going:
@@ -100,11 +90,11 @@ class Corrector:
     def _admit(self, cache: DecoderCache, slot: int, entering: Sequence[_Output]) -> None:
         """Let rows sit in the slots from `slot` on."""
         states = [output.row.states for output in entering]
-        memory = self._decoder.keys_and_values(self._tensor(np.concatenate(states))[None])[0]
+        memory = self._decoder.keys_and_values(np.concatenate(states))
         parts = torch.split(memory, [len(each) for each in states], dim=2)
         for place, (output, part) in enumerate(zip(entering, parts, strict=True), start=slot):
             prompt = output.row.prompt
-            cache.put(place, self._tensor(prompt.own), self._tensor(prompt.memory), part)
+            cache.put(place, torch.from_numpy(prompt.own), torch.from_numpy(prompt.memory), part)
 
     def _step(self, cache: DecoderCache, going: Sequence[_Output]) -> None:
         """Read what is proposed to each row, and keep what is right."""
@@ -112,28 +102,11 @@ class Corrector:
         proposed = [output.propose(most) for output in going]
         begin = np.array([output.position for output in going])
         counts = np.array([len(each) for each in proposed])
-        token_ids = torch.from_numpy(np.concatenate(proposed)).to(self._compute.device)
-        hidden = self._decoder.read(token_ids, Reading(cache, begin, counts))
-        found = [self._likeliest(block) for block in hidden.chunk(-(-len(hidden) // HEAD_TOKENS))]
-        best, probabilities = (torch.cat(each).cpu().numpy() for each in zip(*found, strict=True))
+        best, probabilities = self._decoder.likeliest(cache, np.concatenate(proposed), begin, counts)
         ends = np.cumsum(counts)[:-1]
         parts = zip(going, np.split(best, ends), np.split(probabilities, ends), strict=True)
         for output, tokens, likely in parts:
             output.accept(tokens, likely)
-
-    def _likeliest(self, hidden: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the likeliest next token after each of the (R, D) hidden states, and its probability."""
-        logits, scores = self._logits[: len(hidden)], self._scores[: len(hidden)]
-        torch.mm(hidden, self._decoder.lm_head.weight.T, out=logits)
-        parts = scores.copy_(logits).view(len(hidden), -1, math.gcd(scores.shape[-1], PART))
-        part = parts.amax(dim=-1).argmax(dim=-1, keepdim=True)
-        inside = parts[torch.arange(len(parts), device=parts.device), part[:, 0]]
-        best = part * parts.shape[-1] + inside.argmax(dim=-1, keepdim=True)
-        torch.softmax(logits, dim=-1, dtype=torch.float32, out=scores)
-        return best[:, 0], scores.gather(1, best)[:, 0]
-
-    def _tensor(self, array: Floats) -> Tensor:
-        return torch.from_numpy(array).to(device=self._compute.device, dtype=self._compute.dtype)
 
 
 @dataclass(eq=False)

@@ -84,7 +84,10 @@ class Decoder(nn.Module):
 
     def read(self, token_ids: Tensor, attention: Attention) -> Tensor:
         """Return the normalised hidden states (..., D) of new tokens (...); `attention` knows the rest."""
-        hidden: Tensor = self.embedding(token_ids)
+        return self.read_embedded(self.embedding(token_ids), attention)
+
+    def read_embedded(self, hidden: Tensor, attention: Attention) -> Tensor:
+        """Return what `read` does, from the (..., D) embeddings of the tokens."""
         for index, layer in enumerate(self.layers):
             hidden = layer(hidden, partial(attention.attend, index), partial(attention.recall, index))
         normed: Tensor = self.final_norm(hidden)

@@ -9,30 +9,39 @@ S positions, M memory positions, P prompt vectors, H heads, K key size, N layers
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from nlu.decoder import Decoder
+from nlu.encoder import EncoderShape
 
 Ints = NDArray[np.int64]
 
 
+@dataclass(frozen=True)
+class CacheSize:
+    """Up to so many rows; the positions of each, prompts included, for its own tokens and for its memory."""
+
+    slots: int
+    tokens: int
+    memory: int
+
+
 class DecoderCache:
-    """Keys and values of up to `slots` rows, for their own tokens and for what the encoder said.
+    """Keys and values of rows, for their own tokens and for what the encoder said."""
 
-    tokens, memory: the positions of a slot, prompts included.
-    """
-
-    def __init__(self, decoder: Decoder, slots: int, *, tokens: int, memory: int) -> None:
-        shape, weight = decoder.shape, decoder.lm_head.weight
-        size = (shape.num_layers, 2, slots, shape.num_heads)
-        self.decoder = decoder
-        self.slots = slots
-        self.own = weight.new_zeros(*size, tokens, shape.d_kv)
-        self.memory = weight.new_zeros(*size, memory, shape.d_kv)
-        self.seen = torch.zeros(slots, memory, dtype=torch.bool, device=weight.device)
+    def __init__(
+        self, shape: EncoderShape, size: CacheSize, *, dtype: torch.dtype, device: str | torch.device
+    ) -> None:
+        heads = (shape.num_layers, 2, size.slots, shape.num_heads)
+        self.slots = size.slots
+        self.own = torch.zeros(*heads, size.tokens, shape.d_kv, dtype=dtype, device=device)
+        self.memory = torch.zeros(*heads, size.memory, shape.d_kv, dtype=dtype, device=device)
+        self.seen = torch.zeros(size.slots, size.memory, dtype=torch.bool, device=device)
 
     def put(self, slot: int, own: Tensor, *memory: Tensor) -> None:
         """Begin a row: its own prompt (N, 2, P, H*K), and the parts of its memory (N, 2, any, H*K)."""
@@ -64,7 +73,7 @@ class Reading:
     tokens of a pass are gathered into rows, and what they attended to back into tokens.
     """
 
-    def __init__(self, cache: DecoderCache, begin: Ints, counts: Ints) -> None:
+    def __init__(self, decoder: Decoder, cache: DecoderCache, begin: Ints, counts: Ints) -> None:
         """Read `counts` (B,) tokens, at least one each, from the positions `begin` (B,) on."""
         self._cache = cache
         heads, positions = cache.own.shape[3], cache.own.shape[4]
@@ -81,8 +90,8 @@ class Reading:
         self._length = int((begin + counts).max())
         queries = torch.from_numpy(begin[:, None] + steps).to(cache.seen.device)
         keys = torch.arange(self._length, device=cache.seen.device).expand(len(counts), -1)
-        self._bias = cache.decoder.attention_bias(queries, keys).flatten(0, 1)  # (B*H, T, S)
-        seen = cache.decoder.memory_bias(cache.seen[: len(counts)])
+        self._bias = decoder.attention_bias(queries, keys).flatten(0, 1)  # (B*H, T, S)
+        seen = decoder.memory_bias(cache.seen[: len(counts)])
         self._memory_bias = seen.expand(-1, heads, len(steps), -1).flatten(0, 1)  # (B*H, T, M)
 
     def attend(self, layer: int, qkv: Tensor) -> Tensor:

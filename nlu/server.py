@@ -29,7 +29,7 @@ from nlu.catalog_health import tell_of_catalog
 from nlu.compute import Compute, choose
 from nlu.connections import server_options
 from nlu.corrector import Correction, CorrectionRow, Corrector
-from nlu.engine import Engine, make_engine
+from nlu.engine import Engine, make_decoder, make_engine
 from nlu.interceptors import CallBoundary
 from nlu.loader import Loader
 from nlu.observer import NOBODY, Observer, observed
@@ -71,7 +71,7 @@ async def open_service(settings: ServerSettings, observer: Observer = NOBODY) ->
         stack.callback(catalog.close)
         backbone, engine, compute = await asyncio.to_thread(_load, settings)
         corrector = Batcher(
-            observed(_corrections(backbone, compute), observer, "corrector"),
+            observed(_corrections(backbone, compute, settings.engine), observer, "corrector"),
             name="corrector",
             niceness=CORRECTION_NICENESS,
             batch_tokens=CORRECTION_TOKENS,
@@ -233,13 +233,13 @@ def _load(settings: ServerSettings) -> tuple[Backbone, Engine, Compute]:
 
 
 def _corrections(
-    backbone: Backbone, compute: Compute
+    backbone: Backbone, compute: Compute, engine: str
 ) -> Callable[[Sequence[CorrectionRow]], Sequence[Correction]]:
     """Return what decodes corrections; the decoder is loaded when the first grammar skill warms up."""
 
     @cache
     def corrector() -> Corrector:
-        return Corrector(backbone.decoder(), compute)
+        return Corrector(make_decoder(backbone, compute, engine))
 
     return lambda rows: corrector().correct(rows)
 

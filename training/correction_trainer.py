@@ -11,6 +11,7 @@ import torch
 from nlu.backbone import Backbone
 from nlu.compute import Compute
 from nlu.corrector import Corrector
+from nlu.engine.torch_decoder import TorchDecoder
 from nlu.engine.torch_engine import TorchEngine
 from nlu.loaded import LoadedSkill, pack_skill
 from nlu.prompt import Prompt
@@ -83,7 +84,8 @@ def train_corrections(
         on_progress=partial(on_progress, "tune"),
         checkpoint=checkpoint,
     )
-    engine, corrector = TorchEngine(model.encoder, compute), Corrector(model.decoder, compute)
+    engine = TorchEngine(model.encoder, compute)
+    corrector = Corrector(TorchDecoder(model.decoder, compute))
     head = gated(best, dev, engine, corrector, config.clean_left_alone)
     prompt = Prompt(deep=best.encoder)
     held_out = judge_corrections(prompt, head, dataset.dev, backbone, engine, corrector)

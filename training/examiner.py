@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 from nlu.backbone import Backbone
 from nlu.compute import Compute
 from nlu.corrector import Corrector
-from nlu.engine import Engine, make_engine
+from nlu.engine import Engine, make_decoder, make_engine
 from nlu.loaded import LoadedSkill
 from skills.correction import CorrectedSentence
 from skills.skill import OUT_OF_SCOPE_LABEL
@@ -27,11 +27,12 @@ class Examiner:
     def __init__(self, backbone: Backbone, compute: Compute, engine: str = "auto") -> None:
         self._backbone = backbone
         self._compute = compute
+        self._name = engine
         self._engine: Engine = make_engine(backbone, compute, engine)
 
     @cached_property
     def _corrector(self) -> Corrector:
-        return Corrector(self._backbone.decoder(), self._compute)
+        return Corrector(make_decoder(self._backbone, self._compute, self._name))
 
     def evaluate(
         self, skill: LoadedSkill, rows: Sequence[Any], *, with_context: bool = True

@@ -5,8 +5,10 @@ from __future__ import annotations
 from importlib.util import find_spec
 
 from nlu.backbone import Backbone
-from nlu.compute import Compute
+from nlu.compute import Compute, Precision
 from nlu.engine.base import Engine
+from nlu.engine.decoder_base import DecoderEngine
+from nlu.engine.torch_decoder import TorchDecoder
 from nlu.engine.torch_engine import TorchEngine
 from skills.errors import InputError
 
@@ -43,3 +45,20 @@ def engine_name(compute: Compute, name: str = "auto") -> str:
             field="engine",
         )
     return "openvino" if openvino_fits and name != "torch" else "torch"
+
+
+def make_decoder(backbone: Backbone, compute: Compute, name: str = "auto") -> DecoderEngine:
+    """Build the engine of the decoder that goes with `make_engine`'s.
+
+    In float32 that is torch, whose greedy decoding is exact; OpenVINO rounds to int8.
+
+    Raises:
+        InputError: as `make_engine`.
+    """
+    if engine_name(compute, name) == TorchDecoder.name or compute.precision is not Precision.BFLOAT16:
+        return TorchDecoder(backbone.decoder(), compute)
+    from nlu.engine.openvino_decoder import OpenvinoDecoder  # the package is optional
+
+    return OpenvinoDecoder(
+        backbone.decoder(), compute, fingerprint=backbone.fingerprint, cache=backbone.cache
+    )

@@ -6,7 +6,7 @@ import pytest
 from nlu.backbone import Backbone
 from nlu.compute import Compute, Precision
 from nlu.corrector import Corrector
-from nlu.engine import Engine
+from nlu.engine import Engine, make_decoder
 from nlu.engine.torch_engine import TorchEngine
 from nlu.grammar_head import GrammarHead
 from nlu.prompt import Prompt
@@ -27,7 +27,7 @@ def engine(backbone: Backbone) -> Engine:
 
 @pytest.fixture(scope="module")
 def corrector(backbone: Backbone) -> Corrector:
-    return Corrector(backbone.decoder(), COMPUTE)
+    return Corrector(make_decoder(backbone, COMPUTE))
 
 
 def packaged(backbone: Backbone, *, threshold: float = 0.5) -> tuple[Prompt, GrammarHead]:

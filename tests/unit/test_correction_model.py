@@ -7,6 +7,7 @@ import torch
 from nlu.backbone import Backbone
 from nlu.compute import Compute, Precision
 from nlu.corrector import START, CorrectionRow, Corrector
+from nlu.engine.torch_decoder import TorchDecoder
 from nlu.engine.torch_engine import TorchEngine
 from training.config import CorrectionConfig
 from training.correction_gate import gated
@@ -48,7 +49,7 @@ def test_what_is_trained_is_what_is_served(model: CorrectionModel, pairs: list[P
     pair = pairs[0]
     states, _ = model.encode([pair.source])
     prompt = model.vectors().decoder_prompt
-    corrector = Corrector(model.decoder, Compute("cpu", Precision.FLOAT32, 1))
+    corrector = Corrector(TorchDecoder(model.decoder, Compute("cpu", Precision.FLOAT32, 1)))
     [found] = corrector.correct([CorrectionRow(pair.source, states[0].numpy(), prompt)])
     said = Pair(pair.source, pair.wrong, (*found.token_ids, 1))
     logits = model.decoder.lm_head(
@@ -99,7 +100,8 @@ def test_the_gate_leaves_the_wished_share_of_clean_sentences_alone(
     compute = Compute("cpu", Precision.FLOAT32, 1)
     vectors = model.vectors()
     vectors.detector[:] = 0.05 * np.random.default_rng(1).standard_normal(len(vectors.detector))
-    engine, corrector = TorchEngine(model.encoder, compute), Corrector(model.decoder, compute)
+    engine = TorchEngine(model.encoder, compute)
+    corrector = Corrector(TorchDecoder(model.decoder, compute))
     head = gated(vectors, pairs, engine, corrector, left_alone)
     clean = [pair for pair in pairs if not pair.has_error]
     with torch.no_grad():

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from nlu.backbone import Backbone
 from nlu.decoder import Decoder
-from nlu.decoder_cache import DecoderCache, Reading
+from nlu.decoder_cache import CacheSize, DecoderCache, Reading
 
 TOKENS = torch.tensor([[0, 484, 9, 5, 1], [0, 71, 2, 31999, 7]])
 PROMPT = 3
@@ -43,22 +43,23 @@ def whole(decoder: Decoder, own: Tensor, memory: Tensor) -> Tensor:
 
 
 def filled(decoder: Decoder, own: Tensor, memory: Tensor, *, slots: int = 2) -> DecoderCache:
-    cache = DecoderCache(decoder, slots, tokens=PROMPT + 8, memory=9)
+    size = CacheSize(slots, PROMPT + 8, 9)
+    cache = DecoderCache(decoder.shape, size, dtype=torch.float32, device="cpu")
     for slot in range(2):
         cache.put(slot, own[slot], memory[slot, :, :, :2], memory[slot, :, :, 2:])
     return cache
 
 
-def read(cache: DecoderCache, tokens: list[Tensor], begin: list[int]) -> list[Tensor]:
+def read(decoder: Decoder, cache: DecoderCache, tokens: list[Tensor], begin: list[int]) -> list[Tensor]:
     counts = np.array([len(each) for each in tokens])
-    hidden = cache.decoder.read(torch.cat(tokens), Reading(cache, PROMPT + np.array(begin), counts))
+    hidden = decoder.read(torch.cat(tokens), Reading(decoder, cache, PROMPT + np.array(begin), counts))
     return list(torch.split(hidden, counts.tolist()))
 
 
 def test_rows_read_at_their_own_pace(decoder: Decoder, own: Tensor, memory: Tensor, whole: Tensor) -> None:
     cache = filled(decoder, own, memory)
-    first = read(cache, [TOKENS[0, :4], TOKENS[1, :1]], [0, 0])
-    second = read(cache, [TOKENS[0, 4:], TOKENS[1, 1:]], [4, 1])
+    first = read(decoder, cache, [TOKENS[0, :4], TOKENS[1, :1]], [0, 0])
+    second = read(decoder, cache, [TOKENS[0, 4:], TOKENS[1, 1:]], [4, 1])
     for row in range(2):
         torch.testing.assert_close(torch.cat([first[row], second[row]]), whole[row], atol=1e-4, rtol=1e-4)
 
@@ -68,16 +69,16 @@ def test_what_was_read_in_vain_is_written_over(
 ) -> None:
     cache = filled(decoder, own, memory)
     wrong = torch.tensor([99, 98, 97, 96])
-    read(cache, [torch.cat([TOKENS[0, :2], wrong]), TOKENS[1]], [0, 0])
-    [again] = read(cache, [TOKENS[0, 2:]], [2])
+    read(decoder, cache, [torch.cat([TOKENS[0, :2], wrong]), TOKENS[1]], [0, 0])
+    [again] = read(decoder, cache, [TOKENS[0, 2:]], [2])
     torch.testing.assert_close(again, whole[0, 2:], atol=1e-4, rtol=1e-4)
 
 
 def test_a_row_that_moved_goes_on(decoder: Decoder, own: Tensor, memory: Tensor, whole: Tensor) -> None:
     cache = filled(decoder, own, memory, slots=3)
-    read(cache, [TOKENS[0, :2], TOKENS[1, :2]], [0, 0])
+    read(decoder, cache, [TOKENS[0, :2], TOKENS[1, :2]], [0, 0])
     cache.move(1, 0)
-    [rest] = read(cache, [TOKENS[1, 2:]], [2])
+    [rest] = read(decoder, cache, [TOKENS[1, 2:]], [2])
     torch.testing.assert_close(rest, whole[1, 2:], atol=1e-4, rtol=1e-4)
 
 
@@ -85,7 +86,7 @@ def test_a_slot_forgets_the_row_before(decoder: Decoder, own: Tensor, memory: Te
     cache = filled(decoder, own, memory)
     nothing = torch.full_like(own[0], torch.nan)
     cache.put(0, nothing, nothing, nothing, nothing)
-    read(cache, [TOKENS[0]], [0])
+    read(decoder, cache, [TOKENS[0]], [0])
     cache.put(0, own[0], memory[0])
-    [found] = read(cache, [TOKENS[0]], [0])
+    [found] = read(decoder, cache, [TOKENS[0]], [0])
     torch.testing.assert_close(found, whole[0], atol=1e-4, rtol=1e-4)

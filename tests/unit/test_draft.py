@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nlu.draft import UNSURE, Draft
+from nlu.draft import REPEATED, UNSURE, Draft
 
 SOURCE = tuple(range(10, 30))
 MOST = 12
@@ -44,14 +46,31 @@ def test_a_right_guess_ends_the_doubt() -> None:
 
 
 @given(st.lists(st.integers(0, 5), max_size=20), st.lists(st.tuples(st.integers(0, 4), st.integers(0, 5))))
-def test_proposes_parts_of_the_source_whatever_is_decoded(
+def test_proposes_parts_of_what_it_knows_whatever_is_decoded(
     source: list[int], steps: list[tuple[int, int]]
 ) -> None:
     draft = Draft(source)
+    said: list[int] = []
     for count, decoded in steps:
         proposed = draft.propose(MOST)
         assert len(proposed) <= MOST
-        assert not proposed or any(
-            tuple(source[place : place + len(proposed)]) == proposed for place in range(len(source))
-        )
+        assert not proposed or _contains(source, proposed) or _contains(said, proposed)
+        said += [*proposed[:count], decoded]
         draft.accept(min(count, len(proposed)), decoded)
+
+
+def _contains(tokens: Sequence[int], part: tuple[int, ...]) -> bool:
+    return any(tuple(tokens[place : place + len(part)]) == part for place in range(len(tokens)))
+
+
+def test_a_decoder_that_repeats_itself_is_followed() -> None:
+    draft = Draft(SOURCE)
+    loop = (*range(50, 50 + REPEATED), 60, 61)
+    for decoded in (*loop, *loop[:REPEATED]):
+        draft.propose(MOST)
+        draft.accept(0, decoded)
+    proposed = draft.propose(MOST)
+    assert proposed[: len(loop)] == (60, 61, *loop[:REPEATED])
+    draft.accept(len(proposed), 60)
+    draft.accept(0, SOURCE[0])  # and left, where the source goes on
+    assert draft.propose(MOST) == SOURCE[1 : 1 + MOST]
