@@ -95,13 +95,19 @@ class NluServicer(nlu_pb2_grpc.NluServiceServicer):
                 await context.write(response)
             slots.release()
 
+        broken: InputError | None = None
         async with asyncio.TaskGroup() as answers, self._until_stopping() as reading:
             index = 0
-            async for message in requests:
-                await current_caller().pace()
-                await slots.acquire()
-                answers.create_task(answer(index, message.request))
-                index += 1
+            try:
+                async for message in requests:
+                    await current_caller().pace()
+                    await slots.acquire()
+                    answers.create_task(answer(index, message.request))
+                    index += 1
+            except InputError as error:  # that was no message; those before it are answered first
+                broken = error
+        if broken is not None:
+            raise broken
         if reading.expired():
             raise NotReadyError(_STOPPING)
 

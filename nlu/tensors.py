@@ -58,7 +58,10 @@ def number(settings: dict[str, Any], name: str, *, positive: bool = False) -> fl
         KeyError: there is no such setting.
         TypeError, ValueError: it is not a finite number, or not a positive one.
     """
-    value = float(settings[name])
+    try:
+        value = float(settings[name])
+    except OverflowError as error:  # JSON has integers of any size
+        raise ValueError(f"its head's {name} is too large") from error
     if not math.isfinite(value) or (positive and value <= 0):
         raise ValueError(f"its head's {name} is {value}")
     return value

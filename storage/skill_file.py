@@ -69,7 +69,10 @@ def write_skill_file(path: Path, version: SkillVersion, tensors: bytes) -> None:
         InputError: the file cannot be written, or the version is too large for one.
     """
     values = {name: getattr(version, name) for name in _Manifest.model_fields if name != "format"}
-    manifest = _Manifest.model_construct(**values, format=FORMAT).model_dump_json(indent=2).encode()
+    try:
+        manifest = _Manifest.model_construct(**values, format=FORMAT).model_dump_json(indent=2).encode()
+    except ValueError as error:
+        raise InputError(f"{version} cannot be exported: {error}", field="skill") from error
     if len(manifest) > MAX_MANIFEST or len(tensors) > MAX_TENSORS:
         raise InputError(
             f"{version} has {len(manifest):,} bytes of settings and {len(tensors):,} of tensors; a file "

@@ -28,7 +28,11 @@ from skills.utterance import Utterance
 
 if TYPE_CHECKING:
     from nlu.backbone import Backbone
+    from nlu.grammar_head import GrammarHead
+    from nlu.head import IntentHead
+    from nlu.loaded import Identity
     from nlu.prompt import Prompt
+    from nlu.slot_head import SlotHead
 
 settings.register_profile("softspoken", max_examples=30, deadline=None)
 settings.load_profile("softspoken")
@@ -105,7 +109,22 @@ def make_prompt(backbone: Backbone) -> Callable[..., Prompt]:
 
 @pytest.fixture
 def make_draft() -> Callable[..., SkillDraft]:
-    """Return a function that makes a skill of any kind that fits a backbone; it has learned nothing.
+    """Return `draft_of`."""
+    return draft_of
+
+
+def draft_of(
+    backbone: Identity,
+    name: str,
+    kind: SkillKind = SkillKind.INTENT,
+    *,
+    seed: int = 0,
+    prompt: Prompt | None = None,
+    intent: IntentHead | None = None,
+    slots: SlotHead | None = None,
+    grammar: GrammarHead | None = None,
+) -> SkillDraft:
+    """Make a skill of any kind that fits a backbone; it has learned nothing.
 
     Prompt and heads may be given; those that the kind needs are random otherwise.
     """
@@ -118,60 +137,45 @@ def make_draft() -> Callable[..., SkillDraft]:
     from nlu.stored_slots import slot_settings
     from skills.resolution import Resolver
 
-    def make(
-        backbone: Backbone,
-        name: str,
-        kind: SkillKind = SkillKind.INTENT,
-        *,
-        seed: int = 0,
-        prompt: Prompt | None = None,
-        intent: IntentHead | None = None,
-        slots: SlotHead | None = None,
-        grammar: GrammarHead | None = None,
-    ) -> SkillDraft:
-        generator, shape = np.random.default_rng(seed), backbone.shape
+    generator, shape = np.random.default_rng(seed), backbone.shape
 
-        def normal(*sizes: int) -> Any:
-            return generator.normal(size=sizes).astype(np.float32)
+    def normal(*sizes: int) -> Any:
+        return generator.normal(size=sizes).astype(np.float32)
 
-        settings: dict[str, Any] = {}
-        prompt = prompt or Prompt(deep=normal(shape.prompted_layers, 2, 3, shape.d_attention))
-        if kind in (SkillKind.INTENT, SkillKind.JOINT):
-            intent = intent or IntentHead(
-                TOY_COLOURS, normal(3, shape.d_model), 20.0, None, 0.0, Calibration()
-            )
-            settings |= {"scale": intent.scale, "lexical_weight": 0.0}
-        if kind in (SkillKind.SLOTS, SkillKind.JOINT):
-            slots = slots or SlotHead(
-                TOY_SLOTS,
-                normal(5, shape.d_model),
-                normal(5),
-                2.0,
-                Resolver({}),
-                normal(1, shape.prompted_layers, 2, 2, shape.d_attention),
-                ("city",),
-            )
-            settings["slots"] = slot_settings(slots, {})
-        if kind is SkillKind.GRAMMAR:
-            layers = (backbone.decoder_shape.num_layers, 2, 3, shape.d_attention)
-            grammar = grammar or GrammarHead(
-                normal(shape.d_model), 0.0, 1.0, 0.0, 0.5, DecoderPrompt(normal(*layers), normal(*layers))
-            )
-            settings["grammar"] = grammar_settings(grammar)
-        return SkillDraft(
-            name=name,
-            kind=kind,
-            method=Method.DEEP_PROMPT,
-            labels=intent.labels if intent else tuple(map(str, slots.labels)) if slots else (),
-            backbone=backbone.fingerprint,
-            head=settings,
-            calibration=Calibration(),
-            metrics={"accuracy": 0.75},
-            provenance=Provenance("d" * 64, 12, seed, {}, "1.0", 2.5),
-            tensors=pack_skill(prompt, intent, slots, grammar),
+    settings: dict[str, Any] = {}
+    prompt = prompt or Prompt(deep=normal(shape.prompted_layers, 2, 3, shape.d_attention))
+    if kind in (SkillKind.INTENT, SkillKind.JOINT):
+        intent = intent or IntentHead(TOY_COLOURS, normal(3, shape.d_model), 20.0, None, 0.0, Calibration())
+        settings |= {"scale": intent.scale, "lexical_weight": 0.0}
+    if kind in (SkillKind.SLOTS, SkillKind.JOINT):
+        slots = slots or SlotHead(
+            TOY_SLOTS,
+            normal(5, shape.d_model),
+            normal(5),
+            2.0,
+            Resolver({}),
+            normal(1, shape.prompted_layers, 2, 2, shape.d_attention),
+            ("city",),
         )
-
-    return make
+        settings["slots"] = slot_settings(slots, {})
+    if kind is SkillKind.GRAMMAR:
+        layers = (backbone.decoder_shape.num_layers, 2, 3, shape.d_attention)
+        grammar = grammar or GrammarHead(
+            normal(shape.d_model), 0.0, 1.0, 0.0, 0.5, DecoderPrompt(normal(*layers), normal(*layers))
+        )
+        settings["grammar"] = grammar_settings(grammar)
+    return SkillDraft(
+        name=name,
+        kind=kind,
+        method=Method.DEEP_PROMPT,
+        labels=intent.labels if intent else tuple(map(str, slots.labels)) if slots else (),
+        backbone=backbone.fingerprint,
+        head=settings,
+        calibration=Calibration(),
+        metrics={"accuracy": 0.75},
+        provenance=Provenance("d" * 64, 12, seed, {}, "1.0", 2.5),
+        tensors=pack_skill(prompt, intent, slots, grammar),
+    )
 
 
 @pytest.fixture

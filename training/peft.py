@@ -84,7 +84,7 @@ def import_peft(directory: Path, shape: EncoderShape) -> Prompt:
 def _read_config(path: Path) -> dict[str, Any]:
     try:
         config = json.loads(path.read_text(encoding="utf-8")) if path.stat().st_size <= MAX_BYTES else None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise InputError(f"{path} cannot be read: {error}") from error
     if not isinstance(config, dict):
         raise InputError(f"{path} is not a JSON object of a sensible size")
