@@ -22,6 +22,7 @@ def settings(**changes: Any) -> ServerSettings:
     ("wrong", "field"),
     [
         ({"queue_rows": 0}, "queue_rows"),
+        ({"queue_seconds": -1.0}, "queue_seconds"),
         ({"skill_memory": -1}, "skill_memory"),
         ({"batch_tokens": 255}, "batch_tokens"),
         ({"grace_seconds": -1.0}, "grace_seconds"),
