@@ -16,6 +16,7 @@ BENCHMARKS = {
     "load": "latency against load, open loop, with a plot",
     "overload": "goodput and latency at 3x the capacity, and of a quiet caller beside a noisy one",
     "reload": "what callers notice while a skill is changed all the time, and two servers that converge",
+    "soak": "half an hour of mixed traffic while versions change: memory, descriptors, threads, errors",
     "growing": "10 labels added to a stored skill against training from scratch: accuracy and time",
     "rasa": "Rasa with our component against Rasa with DIET: accuracy, training time, latency over HTTP",
     "ceiling": "full fine-tuning of the same backbone with the same head",

@@ -7,9 +7,10 @@ import math
 from collections.abc import Iterable
 from dataclasses import asdict
 from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import and_, func, or_, select
-from sqlalchemy.orm import Session
+from sqlalchemy import ColumnElement, and_, func, or_, select
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from skills.errors import CatalogError, InputError, LeaseLostError, UnknownJobError
 from skills.job import Job, JobProgress, JobRequest, JobState, Lease
@@ -21,6 +22,7 @@ MAX_ATTEMPTS = 3
 MAX_KEY = 64  # characters of an idempotency key
 MAX_PRIORITY = 1000
 MAX_REASON = 2000  # characters
+LONGEST_WAIT = timedelta(hours=1)  # no lease and no back-off is longer: a clock that was wrong has set it
 _MAX_ID = 2**31 - 1
 
 logger = logging.getLogger(__name__)
@@ -130,16 +132,20 @@ def store_progress(row: JobRow, progress: JobProgress) -> None:
 def first_due(session: Session, now: datetime) -> JobRow | None:
     """Return the locked row of the job to take next; skips those that another worker is taking."""
     due = or_(
-        and_(JobRow.state == str(JobState.QUEUED), JobRow.not_before <= now),
-        and_(JobRow.state == str(JobState.RUNNING), JobRow.lease_until < now),
+        and_(JobRow.state == str(JobState.QUEUED), _is_past(JobRow.not_before, now)),
+        and_(JobRow.state == str(JobState.RUNNING), _is_past(JobRow.lease_until, now)),
     )
     first = select(JobRow).where(due).order_by(JobRow.priority.desc(), JobRow.id).limit(1)
     return session.scalar(first.with_for_update(skip_locked=True))
 
 
+def _is_past(time: InstrumentedAttribute[Any], now: datetime) -> ColumnElement[bool]:
+    return or_(time <= now, time > now + LONGEST_WAIT)
+
+
 def give_up_lost(session: Session, now: datetime) -> None:
     """End the jobs whose worker is gone and that are cancelled or have no attempt left."""
-    lost = select(JobRow).where(JobRow.state == str(JobState.RUNNING), JobRow.lease_until < now)
+    lost = select(JobRow).where(JobRow.state == str(JobState.RUNNING), _is_past(JobRow.lease_until, now))
     ended = or_(JobRow.attempts >= JobRow.max_attempts, JobRow.is_cancel_requested)
     for row in session.scalars(lost.where(ended).with_for_update(skip_locked=True)):
         if row.is_cancel_requested:

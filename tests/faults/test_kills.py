@@ -168,7 +168,7 @@ def use(server: Server, acknowledged: Acknowledged, *, wants_job: bool) -> None:
 @contextmanager
 def working(url: str, log: Path, *options: str) -> Iterator[psutil.Popen]:
     command = [sys.executable, "-m", "training.cli", "worker", "--catalog", url, "--poll", "0.2"]
-    settings = ["--lease", str(LEASE), "--threads", "1"]
+    settings = ["--lease", str(LEASE), "--threads", "1", "--nice", "0"]
     with log.open("a") as stream:
         process = psutil.Popen([*command, *settings, *options], cwd=ROOT, stderr=stream)
     try:

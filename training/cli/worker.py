@@ -26,7 +26,7 @@ from training.cli.options import backbone_options, catalog_option, log_options, 
 @setting("--poll", type=click.FloatRange(min=0.1), default=2.0, metavar="S", help="Between looks for a job.")
 @setting(
     "--lease",
-    type=click.FloatRange(min=1.0),
+    type=click.FloatRange(min=1.0, max=3600.0),
     default=60.0,
     metavar="S",
     help="Without a sign of life for so long, and another worker takes a job over.",
