@@ -107,9 +107,12 @@ def _unless_promoted(reason: str) -> str:
 
 
 def _give_way(nice: int) -> None:
+    """Take what servers leave; Linux may share out CPUs by session first, and niceness counts within one."""
     os.nice(nice)
-    with suppress(OSError):  # Linux only
-        Path("/proc/self/oom_score_adj").write_text(OOM_SCORE)
+    os.setsid()
+    for setting, value in {"oom_score_adj": OOM_SCORE, "autogroup": str(nice)}.items():
+        with suppress(OSError):  # Linux only; see sched(7), "The autogroup feature"
+            Path("/proc/self", setting).write_text(value)
 
 
 def _end_with_worker() -> None:

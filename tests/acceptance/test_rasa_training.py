@@ -43,7 +43,7 @@ def test_rasa_train_has_a_skill_trained_once_and_its_model_asks_that_version(
     project = Project.of(LIBRARY, tmp_path / "project", python, address)
     train = ("-m", "rasa", "train", "nlu", "--nlu", "data")
     with TrainingClient(address) as client:
-        with softspoken("worker", "--catalog", url, "--threads", "1", "--cache-dir", CACHE):
+        with softspoken("worker", "--catalog", url, "--threads", "1", "--nice", "0", "--cache-dir", CACHE):
             trained = project.run(*train, "--fixed-model-name", "first")
         assert trained.returncode == 0, trained.stdout
         assert "job 1 is queued to train library" in trained.stdout

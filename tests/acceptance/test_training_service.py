@@ -101,7 +101,7 @@ def test_a_job_is_trained_and_its_version_is_served_once_it_is_promoted(
     catalog.publish(make_draft(backbone, "concierge"), alias="live")
     settings = {"epochs": "1", "min_steps": "0", "max_steps": "2", "prompt_length": "1"}
     spec = TrainingSpec("concierge", SkillKind.INTENT, settings, alias="candidate")
-    worker = ("worker", "--catalog", url, "--threads", "1", "--cache-dir", str(CACHE))
+    worker = ("worker", "--catalog", url, "--threads", "1", "--nice", "0", "--cache-dir", str(CACHE))
     with (
         serving(url, "--training") as address,
         TrainingClient(address) as training,

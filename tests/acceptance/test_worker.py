@@ -4,44 +4,31 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import signal
-import subprocess
-import sys
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from click.testing import CliRunner
 from sqlalchemy import create_engine, text
 
-from skills.job import Job, JobRequest, JobState, Lease
+from skills.job import JobRequest, JobState
 from skills.skill import SkillKind
-from skills.training_data import TrainingData
-from skills.utterance import Utterance
 from storage.catalog import Catalog
+from tests.acceptance.worker_process import (
+    LONG,
+    PATIENCE,
+    TEXTS,
+    assert_went_on,
+    ended,
+    is_alive,
+    is_checkpointed,
+    soon,
+    submit,
+    worker,
+)
 from tests.contract import conftest
-from training import cli
 from training.cli.program import program
-
-ROOT = Path(cli.__file__).parents[2]
-PATIENCE = 120.0  # seconds, on a machine that is busy with something else
-LEASE = 1.0  # second; a checkpoint twice as often
-TEXTS = {
-    "greet": ["hello", "hi there", "good morning to you", "hey, how are you", "greetings", "good evening"],
-    "weather": ["will it rain", "how hot is it", "is it snowing", "do I need an umbrella", "is there fog"],
-}
-LONG = {
-    "batch_rows": 4,
-    "prompt_length": 2,
-    "max_steps": 150,
-    "min_steps": 150,
-    "patience": 100,
-    "refit_rows": 0,
-}
 
 postgres = conftest.postgres
 empty_url = conftest.empty_url
@@ -65,79 +52,6 @@ def sqlite_catalog(sqlite_url: str) -> Iterator[Catalog]:
     opened = Catalog.open(sqlite_url)
     yield opened
     opened.close()
-
-
-class WorkerProcess:
-    """`softspoken worker` in a session of its own, with its log."""
-
-    def __init__(self, url: str, log: Path, *options: str) -> None:
-        self.log = log
-        command = [sys.executable, "-m", "training.cli", "worker", "--catalog", url, "--poll", "0.2"]
-        settings = ["--lease", str(LEASE), "--threads", "1", "--nice", "0"]
-        with log.open("w") as stream:
-            self.process = subprocess.Popen(
-                [*command, *settings, *options], cwd=ROOT, stderr=stream, start_new_session=True
-            )
-
-    def training(self) -> int | None:
-        """Return the process of a job; None if there is none."""
-        pid = self.process.pid
-        for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
-            if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes():
-                return int(child)
-        return None
-
-    def signal_all(self, number: int) -> None:
-        os.killpg(self.process.pid, number)
-
-    def stop(self) -> int:
-        """Tell it to stop, and return its exit code."""
-        self.process.terminate()
-        return self.process.wait(PATIENCE)
-
-
-@contextmanager
-def worker(url: str, log: Path, *options: str) -> Iterator[WorkerProcess]:
-    started = WorkerProcess(url, log, *options)
-    try:
-        yield started
-    finally:
-        if started.process.poll() is None:
-            started.signal_all(signal.SIGKILL)
-        started.process.wait()
-
-
-def soon(found: Callable[[], Any]) -> Any:
-    """Return what a function finds, once it finds something."""
-    deadline = time.monotonic() + PATIENCE
-    while time.monotonic() < deadline:
-        if value := found():
-            return value
-        time.sleep(0.1)
-    raise AssertionError("waited in vain")
-
-
-def submit(catalog: Catalog, skill: str, settings: dict[str, Any], **options: Any) -> Job:
-    rows = tuple(Utterance(text, intent) for intent, texts in TEXTS.items() for text in texts)
-    data = TrainingData(SkillKind.INTENT, rows).to_bytes()
-    return catalog.jobs.submit(JobRequest(skill, SkillKind.INTENT, settings), data, **options)
-
-
-def is_checkpointed(catalog: Catalog, job: Job) -> bool:
-    return catalog.jobs.checkpoint(Lease(job, 0)) is not None
-
-
-def ended(catalog: Catalog, job: Job) -> Job | None:
-    found = catalog.jobs.get(job.id)
-    return found if found.state.is_final else None
-
-
-def is_alive(pid: int) -> bool:
-    stat = Path(f"/proc/{pid}/stat")
-    try:
-        return stat.read_text().rpartition(")")[2].split()[0] != "Z"
-    except FileNotFoundError:
-        return False
 
 
 def test_poisoned_jobs_fail_with_the_reason_and_the_next_one_is_done(
@@ -192,6 +106,15 @@ def test_another_worker_goes_on_where_a_killed_one_was(catalog: Catalog, url: st
     assert len(catalog.versions()) == 1
 
 
+def test_a_training_gives_way_to_other_processes_and_to_other_sessions(
+    sqlite_catalog: Catalog, sqlite_url: str, tmp_path: Path
+) -> None:
+    submit(sqlite_catalog, "chat", LONG)
+    with worker(sqlite_url, tmp_path / "log", "--nice", "3") as polite:
+        training = soon(polite.training)
+        soon(lambda: how_it_gives_way(training) == (3, training, "3"))
+
+
 def test_a_zombie_publishes_nothing(sqlite_catalog: Catalog, sqlite_url: str, tmp_path: Path) -> None:
     catalog, job = sqlite_catalog, submit(sqlite_catalog, "chat", LONG)
     with worker(sqlite_url, tmp_path / "zombie", "--once") as zombie:
@@ -231,7 +154,8 @@ def test_a_job_is_cancelled_and_another_given_back(
     assert catalog.versions() == []
 
 
-def assert_went_on(worker: WorkerProcess) -> None:
-    step = re.search(r"goes on after step (\d+) of", worker.log.read_text())
-    assert step is not None
-    assert int(step.group(1)) > 0
+def how_it_gives_way(process: int) -> tuple[int, int, str]:
+    """Return its niceness above ours, its session, and the niceness of that, which not every Linux has."""
+    group = Path(f"/proc/{process}/autogroup")
+    niceness = os.getpriority(os.PRIO_PROCESS, process) - os.getpriority(os.PRIO_PROCESS, 0)
+    return niceness, os.getsid(process), group.read_text().split()[-1] if group.exists() else str(niceness)
