@@ -26,13 +26,14 @@ SERVICE_CONFIG: dict[str, Any] = {
                 ),
             ],
             # These methods only read, so they may be sent again. CANCELLED by the server means as much as
-            # UNAVAILABLE: gRPC says so to calls that arrive in the moment in which a server stops.
+            # UNAVAILABLE: gRPC says so to calls that arrive in the moment in which a server stops. A server
+            # that refuses a call for want of room says when to come again (gRPC's retry pushback).
             "retryPolicy": {
                 "maxAttempts": 4,
                 "initialBackoff": "0.1s",
                 "maxBackoff": "1s",
                 "backoffMultiplier": 2,
-                "retryableStatusCodes": ["UNAVAILABLE", "CANCELLED"],
+                "retryableStatusCodes": ["UNAVAILABLE", "CANCELLED", "RESOURCE_EXHAUSTED"],
             },
         }
     ],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import grpc
@@ -29,7 +30,10 @@ DOMAIN = "softspoken"
 ITEM_STATUS_METADATA = "softspoken-status-bin"
 MESSAGE_BYTES = 1000  # of UTF-8; a message travels three times in the trailers, which may have 8 KB
 
-_DETAILS_METADATA = "grpc-status-details-bin"  # fixed by grpc
+PATIENCE = 1.0  # seconds: who is asked to wait for longer should hear of it, not wait inside a call
+
+_DETAILS_METADATA = "grpc-status-details-bin"  # fixed by grpc, as is the next
+_PUSHBACK_METADATA = "grpc-retry-pushback-ms"
 _TABLE: dict[type, tuple[grpc.StatusCode, str]] = {
     UnknownSkillError: (grpc.StatusCode.NOT_FOUND, "UNKNOWN_SKILL"),
     UnknownJobError: (grpc.StatusCode.NOT_FOUND, "UNKNOWN_JOB"),
@@ -91,15 +95,25 @@ class Status:
             code=number, message=self.message, field=self.field, retry_after=_duration(self.retry_after)
         )
 
-    def trailing_metadata(self) -> tuple[tuple[str, bytes], ...]:
-        """Return google.rpc.Status, and the same as an ItemStatus for clients without google.rpc."""
+    def trailing_metadata(self) -> tuple[tuple[str, str | bytes], ...]:
+        """Return google.rpc.Status, and the same as an ItemStatus for clients without google.rpc.
+
+        A client with a retry policy is told when to try again, or not to if that is far off.
+        """
         number: int = self.code.value[0]
         details = [_packed(each) for each in self._details()]
         status = RpcStatus(code=number, message=self.message, details=details)
         return (
             (_DETAILS_METADATA, status.SerializeToString()),
             (ITEM_STATUS_METADATA, self.item().SerializeToString()),
+            *self._pushback(),
         )
+
+    def _pushback(self) -> tuple[tuple[str, str], ...]:
+        if self.retry_after is None:
+            return ()
+        milliseconds = math.ceil(1000 * self.retry_after) if self.retry_after <= PATIENCE else -1
+        return ((_PUSHBACK_METADATA, str(milliseconds)),)
 
     def _details(self) -> list[Message]:
         details: list[Message] = []

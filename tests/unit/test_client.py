@@ -149,6 +149,11 @@ def item_status(**fields: Any) -> tuple[tuple[str, Any], ...]:
     return (("softspoken-status-bin", status.SerializeToString()), ("x-request-id", "abc"))
 
 
+def pushback(milliseconds: int) -> tuple[str, str]:
+    """When a server says to try again; -1 is not."""
+    return ("grpc-retry-pushback-ms", str(milliseconds))
+
+
 def test_every_method_gives_what_the_server_says(client: Client) -> None:
     good, bad = client.batch_parse(["hello", "x"])
     streamed = dict(client.stream_parse(["one", "two"]))
@@ -168,7 +173,6 @@ def test_every_method_gives_what_the_server_says(client: Client) -> None:
         (grpc.StatusCode.INVALID_ARGUMENT, InvalidRequestError),
         (grpc.StatusCode.NOT_FOUND, UnknownSkillError),
         (grpc.StatusCode.FAILED_PRECONDITION, SkillRefusedError),
-        (grpc.StatusCode.RESOURCE_EXHAUSTED, OverloadedError),
         (grpc.StatusCode.DEADLINE_EXCEEDED, DeadlineError),
         (grpc.StatusCode.UNAUTHENTICATED, UnauthenticatedError),
         (grpc.StatusCode.INTERNAL, ServerError),
@@ -187,10 +191,15 @@ def test_a_status_becomes_an_error_of_ours_and_is_not_tried_again(
 
 def test_an_error_carries_what_the_server_says_of_it(client: Client, servicer: Servicer) -> None:
     status = item_status(code=8, message="full", field="text", retry_after=Duration(nanos=250_000_000))
-    servicer.fail(grpc.StatusCode.RESOURCE_EXHAUSTED, trailers=status)
+    servicer.fail(grpc.StatusCode.RESOURCE_EXHAUSTED, trailers=(*status, pushback(-1)))
     with pytest.raises(OverloadedError, match=r"^full$") as caught:
         client.parse("hello")
     assert (caught.value.request_id, caught.value.field, caught.value.retry_after) == ("abc", "text", 0.25)
+
+
+def test_a_refused_call_is_tried_again_when_the_server_says(client: Client, servicer: Servicer) -> None:
+    servicer.fail(grpc.StatusCode.RESOURCE_EXHAUSTED, trailers=(pushback(1),), times=3)
+    assert client.parse("hello") == RESULT
 
 
 def test_a_stream_that_fails_raises_after_what_it_answered(client: Client, servicer: Servicer) -> None:
@@ -336,7 +345,8 @@ async def test_the_asyncio_client_does_the_same(address: str, servicer: Servicer
 async def test_the_asyncio_client_raises_the_same_errors(
     address: str, servicer: Servicer, call: Callable[[AsyncClient], Any], expected: type[ClientError]
 ) -> None:
-    servicer.fail(grpc.StatusCode.RESOURCE_EXHAUSTED, trailers=item_status(code=8, message="full"))
+    trailers = (*item_status(code=8, message="full"), pushback(-1))
+    servicer.fail(grpc.StatusCode.RESOURCE_EXHAUSTED, trailers=trailers)
     async with AsyncClient(address) as client:
         with pytest.raises(expected, match="full"):
             await call(client)

@@ -181,6 +181,24 @@ async def test_a_failed_call_carries_google_rpc_details_and_an_item_status(
 
 
 @pytest.mark.asyncio
+@pytest.mark.parametrize(
+    ("error", "milliseconds"),
+    [
+        (OverloadedError("full", retry_after=0.0503), "51"),
+        (OverloadedError("full", retry_after=30.0), "-1"),
+        (InputError("too long"), None),
+    ],
+)
+async def test_clients_with_a_retry_policy_are_told_when_to_come_again(
+    error: Exception, milliseconds: str | None
+) -> None:
+    async with running(Servicer(raising(error))) as stub:
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await stub.Parse(nlu_pb2.ParseRequest())
+    assert dict(caught.value.trailing_metadata()).get("grpc-retry-pushback-ms") == milliseconds
+
+
+@pytest.mark.asyncio
 async def test_the_longest_message_still_arrives() -> None:
     async with running(Servicer(raising(InputError("\N{GRINNING FACE}" * 100_000, field="text")))) as stub:
         with pytest.raises(grpc.aio.AioRpcError) as caught:
