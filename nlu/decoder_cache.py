@@ -39,8 +39,8 @@ class DecoderCache:
     ) -> None:
         heads = (shape.num_layers, 2, size.slots, shape.num_heads)
         self.slots = size.slots
-        self.own = torch.zeros(*heads, size.tokens, shape.d_kv, dtype=dtype, device=device)
-        self.memory = torch.zeros(*heads, size.memory, shape.d_kv, dtype=dtype, device=device)
+        self.own = torch.empty(*heads, size.tokens, shape.d_kv, dtype=dtype, device=device)
+        self.memory = torch.empty(*heads, size.memory, shape.d_kv, dtype=dtype, device=device)
         self.seen = torch.zeros(size.slots, size.memory, dtype=torch.bool, device=device)
 
     def put(self, slot: int, own: Tensor, *memory: Tensor) -> None:
