@@ -8,8 +8,9 @@ its accuracy is told, as the advice is worth no more than that.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,11 +25,16 @@ from training.config import make_config
 from training.evaluation import encode_texts
 from training.start import dialog_start
 
+if TYPE_CHECKING:
+    from sklearn.linear_model import LogisticRegression
+
 FOLDS = 5
 FEW_ROWS = 10  # of a label: with fewer, a row more is worth most (BANKING77: 75.5 % with 5, 81.7 % with 10)
 SHARES = (0.25, 0.5, 0.75, 1.0)  # of the training rows of a fold, for the learning curve
 OVERLAP = 0.15  # of two labels' rows read as the other one: from here on, they are hard to tell apart
 SHOWN_EXAMPLES = 5
+
+Places: TypeAlias = NDArray[np.intp]  # of labels, or of rows
 
 
 @dataclass(frozen=True)
@@ -99,7 +105,7 @@ def advise(rows: Sequence[Utterance], features: Floats, *, seed: int = 13) -> Ad
     """
     from cleanlab.filter import find_label_issues
     from sklearn.linear_model import LogisticRegression
-    from sklearn.model_selection import StratifiedKFold, cross_val_predict, learning_curve
+    from sklearn.model_selection import StratifiedKFold, cross_val_predict
     from sklearn.preprocessing import LabelEncoder
 
     counts = Counter(row.intent for row in rows)
@@ -112,21 +118,43 @@ def advise(rows: Sequence[Utterance], features: Floats, *, seed: int = 13) -> Ad
     issues = find_label_issues(
         given, probabilities, return_indices_ranked_by="self_confidence", filter_by="both", n_jobs=1
     )
-    sizes, _, scores = learning_curve(
-        model, features, given, cv=folds, train_sizes=SHARES, shuffle=True, random_state=seed
-    )
-    curve = tuple(
-        CurvePoint(share, float(size) / len(labels), float(score))
-        for share, size, score in zip(SHARES, sizes, scores.mean(axis=1), strict=True)
-    )
     read = probabilities.argmax(axis=1)
     return Advice(
         accuracy=float((read == given).mean()),
         suspects=tuple(_suspect(rows[i], labels, probabilities[i], given[i]) for i in issues),
         overlaps=_overlaps(rows, labels, given, read),
         thin=tuple(sorted(_thin(counts), key=lambda item: item[1])),
-        curve=curve,
+        curve=tuple(_curve(model, features, given, list(folds.split(features, given)), seed)),
     )
+
+
+def _curve(
+    model: LogisticRegression,
+    features: Floats,
+    given: Places,
+    folds: Sequence[tuple[Places, Places]],
+    seed: int,
+) -> Iterator[CurvePoint]:
+    """Yield what the model learns from a share of each label's rows, never none of them."""
+    shuffled = [(np.random.default_rng(seed).permutation(train), test) for train, test in folds]
+    for share in SHARES:
+        kept = [(train[_first(given[train], share)], test) for train, test in shuffled]
+        scores = [
+            model.fit(features[train], given[train]).score(features[test], given[test])
+            for train, test in kept
+        ]
+        rows = np.mean([len(train) for train, _ in kept]) / (given.max() + 1)
+        yield CurvePoint(share, float(rows), float(np.mean(scores)))
+
+
+def _first(labels: Places, share: float) -> NDArray[np.bool_]:
+    """Return which rows are in the first `share` of their label's rows."""
+    counts, seen = np.bincount(labels), Counter[int]()
+    chosen = np.zeros(len(labels), np.bool_)
+    for place, label in enumerate(labels.tolist()):
+        chosen[place] = seen[label] < share * counts[label]
+        seen[label] += 1
+    return chosen
 
 
 def _check(counts: Counter[str]) -> None:
@@ -148,7 +176,7 @@ def _suspect(row: Utterance, labels: Sequence[str], probabilities: Floats, given
 
 
 def _overlaps(
-    rows: Sequence[Utterance], labels: Sequence[str], given: NDArray[np.intp], read: NDArray[np.intp]
+    rows: Sequence[Utterance], labels: Sequence[str], given: Places, read: Places
 ) -> tuple[Overlap, ...]:
     found = []
     pairs = {(min(right, answer), max(right, answer)) for right, answer in zip(given, read, strict=True)}

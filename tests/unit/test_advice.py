@@ -76,3 +76,10 @@ def test_clean_labels_have_no_suspects() -> None:
 def test_what_cannot_be_compared_is_refused(counts: dict[str, int], message: str) -> None:
     with pytest.raises(InputError, match=message):
         advise(*labeled(counts))
+
+
+def test_two_rows_of_each_label_are_enough() -> None:
+    advice = advise(*labeled({"balance": 2, "card": 3}))
+
+    assert [point.rows_per_label for point in advice.curve] == [1.0, 1.0, 1.25, 1.25]
+    assert [label for label, _ in advice.thin] == ["balance", "card"]
