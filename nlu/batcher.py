@@ -85,6 +85,7 @@ class Batcher(Generic[RowT, OutputT]):
         self._next: deque[_Waiting[RowT, OutputT]] = deque()  # rows that have left it, for the next batches
         self._changed = threading.Condition()
         self._closed = False
+        self._resting = True  # the thread: there is nothing to do
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
 
@@ -115,6 +116,8 @@ class Batcher(Generic[RowT, OutputT]):
         with self._changed:
             if self._closed:
                 raise NotReadyError("the server is stopping: ask another one, or try again")
+            if self._resting:
+                self._pace.paused(now)
             if bounded:
                 self._admit(lane, len(waiting), at_most, now)
             self._held[lane.caller] += len(waiting)
@@ -185,10 +188,10 @@ class Batcher(Generic[RowT, OutputT]):
         with self._changed:
             while True:
                 batch = self._take()
+                self._resting = not batch
                 if batch or (self._closed and self.is_idle):
                     return batch
                 self._changed.wait()
-                self._pace.paused(self._clock())
 
     def _take(self) -> list[_Waiting[RowT, OutputT]]:
         batch: list[_Waiting[RowT, OutputT]] = []
