@@ -89,7 +89,7 @@ class _Api:
         answer = read_payload(asked.text)
         if answer is None:
             deadline = time.monotonic() + SECONDS
-            # It waits like an item of a batch: Rasa says nothing at all where it gets another answer than 200.
+            # It waits like an item of a batch: Rasa says nothing where it gets another answer than 200.
             result = await service.parser.parse(asked, deadline=deadline, caller=caller, bulk=True)
             answer = answer_of(asked.text, result)
         return _json(answer)
