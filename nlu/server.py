@@ -50,7 +50,7 @@ if TYPE_CHECKING:
 
 CORRECTION_NICENESS = 10  # of its thread: intents and slots, which most dialogs wait for, go first
 CORRECTION_TOKENS = 256  # of one batch: larger ones take longer and are no more efficient (measured)
-SWITCH_SECONDS = 0.0005  # between threads: with Python's 5 ms, engines wait for refusals (docs/overload.md)
+SWITCH_SECONDS = 0.0001  # between threads: with Python's 5 ms, engines wait for refusals (docs/overload.md)
 CORRECTION_SHARE = 8  # of the row cache: one part in so many is for corrections, which are small
 FLUSH_SECONDS = 1.0  # for the last answers to leave, after they were given
 NLU_SERVICE: str = nlu_pb2.DESCRIPTOR.services_by_name["NluService"].full_name
