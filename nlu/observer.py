@@ -84,9 +84,8 @@ class Observers(Observer):
 
 
 NOBODY = Observer()
-_current: ContextVar[Observer] = ContextVar(
-    "observer", default=NOBODY
-)  # every call runs in a task of its own
+# Every call runs in a task of its own.
+_current: ContextVar[Observer] = ContextVar("observer", default=NOBODY)
 
 
 def current_observer() -> Observer:

@@ -13,6 +13,7 @@ from nlu.exemplar_expert import ExemplarExpert
 from nlu.loaded import LoadedSkill
 from nlu.loader import Loader, Refused, with_expert
 from nlu.residency import SKILL_MEMORY, Key, Residency, key_of
+from nlu.sparse_log import SparseLog
 from skills.errors import CatalogError, SkillRefusedError, UnknownSkillError
 from skills.exemplar import Exemplar
 from skills.skill import LIVE, SkillRef, SkillVersion
@@ -72,6 +73,7 @@ class Registry:
         self._changed = asyncio.Event()
         self._woken = asyncio.Event()
         self._closing = asyncio.Event()
+        self._log = SparseLog(logger)
         self.snapshot = Snapshot()
         self.swaps = 0  # of the snapshot, since the start
         self.read_at = time.monotonic()  # when the catalog last told its revision
@@ -184,7 +186,9 @@ class Registry:
                 self._changed.set()
                 self._changed = asyncio.Event()
         except CatalogError as error:
-            logger.warning("catalog not read, serving revision %d: %s", self.snapshot.revision, error)
+            self._log.warning(
+                "catalog", "catalog not read, serving revision %d: %s", self.snapshot.revision, error
+            )
 
     def _take_in(self, versions: Iterable[SkillVersion]) -> tuple[Refused, ...]:
         """Load the versions that are not served yet, and return those that cannot be."""

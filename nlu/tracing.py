@@ -25,11 +25,8 @@ from skills.errors import InputError
 
 SCHEMES = ("http", "https")
 EXPORT_SECONDS = 2.0  # for a batch of spans, with all tries: a stop waits for the last one
-FAULTS = (
-    "INTERNAL",
-    "UNAVAILABLE",
-    "5",
-)  # how the codes of gRPC and HTTP begin that the server is to blame for
+# How the codes of gRPC and HTTP begin that the server is to blame for.
+FAULTS = ("INTERNAL", "UNAVAILABLE", "5")
 
 _W3C = TraceContextTextMapPropagator()
 

@@ -12,9 +12,8 @@ from sqlalchemy.orm import Session
 from skills.job import JobState
 from storage.tables import JobRow
 
-WINDOW = timedelta(
-    seconds=60
-)  # what a transaction may take, from the end that it notes to the end that others see
+# What a transaction may take, from the end that it notes to the end that others see.
+WINDOW = timedelta(seconds=60)
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from multiprocessing.connection import wait
 from multiprocessing.context import SpawnProcess
 from types import FrameType
 
+from nlu.sparse_log import SparseLog
 from skills.errors import CatalogError, LeaseLostError
 from skills.job import Lease
 from storage.catalog import Catalog
@@ -63,6 +64,7 @@ class Worker:
         self._name = f"{socket.gethostname()}:{os.getpid()}"
         self._running: list[_Running] = []
         self._purged_at = -math.inf
+        self._log = SparseLog(logger)
 
     def run(self, stop: StopSignal, *, drain: bool = False, most: int | None = None) -> None:
         """Claim and run jobs until the signal comes; then jobs are given back with their checkpoints.
@@ -95,7 +97,7 @@ class Worker:
         except CatalogError as error:
             if not patient:
                 raise
-            logger.warning("no job can be claimed: %s", error)
+            self._log.warning("claim", "no job can be claimed: %s", error)
             return False
         if lease is None:
             return False
@@ -133,7 +135,7 @@ class Worker:
         except LeaseLostError as error:
             logger.debug("%s", error)
         except CatalogError as error:
-            logger.warning("%s", error)
+            self._log.warning("tell", "%s", error)
 
     def _purge(self) -> None:
         if time.monotonic() - self._purged_at > PURGE_SECONDS:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import threading
 from typing import Any, Callable, Sequence, TypeVar, Union
@@ -30,8 +31,10 @@ from nlu.client_wire import (
 )
 from nlu.rasa.breaker import Breaker
 from nlu.rasa.config import Config, ConfigError
-from nlu.rasa.failure_log import FailureLog
+from nlu.sparse_log import SparseLog
 from nlu.v1 import nlu_pb2, nlu_pb2_grpc
+
+logger = logging.getLogger(__name__)
 
 BATCH = 256  # the server's limit
 TRAINING_TIMEOUT = 10.0  # s; nobody talks to the bot meanwhile
@@ -77,7 +80,7 @@ class Service:
         self._connection = config.connection()
         self._stub = nlu_pb2_grpc.NluServiceStub(self._channel())
         self._breaker = Breaker(self._answers)
-        self._log = FailureLog(self._connection.address)
+        self._log = SparseLog(logger)
         self._reason: ClientError = UnavailableError("not asked yet")  # of the last failure
 
     @property
@@ -92,7 +95,8 @@ class Service:
             answers += self._parse(requests[start : start + BATCH])
         for answer in answers:
             if isinstance(answer, ClientError):
-                self._log.write(answer)
+                kind = type(answer).__name__
+                self._log.warning(kind, "softspoken at %s: %s: %s", self.address, kind, answer)
         return answers
 
     def skills(self) -> list[SkillDetails]:

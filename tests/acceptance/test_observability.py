@@ -9,17 +9,14 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from concurrent import futures
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias
 
-import grpc
 import httpx
 import promql_parser as promql
 import pytest
 import yaml
-from opentelemetry.proto.collector.trace.v1 import trace_service_pb2, trace_service_pb2_grpc
 from prometheus_client.parser import text_string_to_metric_families
 
 from nlu.backbone import Backbone
@@ -30,6 +27,8 @@ from nlu.client_types import ParseRequest
 from skills.skill import SkillDraft, SkillKind
 from skills.traffic import Traffic
 from storage.catalog import Catalog
+from tests import collector as of_collector
+from tests.collector import Collector
 
 SECONDS = 120.0  # for a start on a busy machine
 ROOT = Path(__file__).parents[2]
@@ -42,17 +41,7 @@ REQUEST = "request-of-the-test"
 
 Labels: TypeAlias = Mapping[str, str]
 
-
-class Collector(trace_service_pb2_grpc.TraceServiceServicer):
-    def __init__(self) -> None:
-        self.names: list[str] = []
-        self.data = b""
-
-    def Export(self, request: Any, context: grpc.ServicerContext) -> Any:
-        self.data += request.SerializeToString()
-        for each in request.resource_spans:
-            self.names += [span.name for scope in each.scope_spans for span in scope.spans]
-        return trace_service_pb2.ExportTraceServiceResponse()
+collector = of_collector.collector
 
 
 @dataclass
@@ -64,16 +53,6 @@ class Observed:
     log: list[dict[str, Any]] = field(default_factory=list)
     request_ids: list[str] = field(default_factory=list)  # that came back
     exit_code: int | None = None
-
-
-@pytest.fixture
-def collector() -> Iterator[tuple[str, Collector]]:
-    server, kept = grpc.server(futures.ThreadPoolExecutor(1)), Collector()
-    trace_service_pb2_grpc.add_TraceServiceServicer_to_server(kept, server)  # type: ignore[no-untyped-call]
-    port = server.add_insecure_port("127.0.0.1:0")
-    server.start()
-    yield f"http://127.0.0.1:{port}", kept
-    server.stop(None).wait()
 
 
 @pytest.fixture
@@ -221,6 +200,6 @@ def test_what_a_server_tells_is_what_deploy_and_docs_know(
 
     _, kept = collector
     assert {"softspoken.nlu.v1.NluService/Parse", "/model/parse", "parse", "queue", "inference"} <= {
-        *kept.names
+        *(span.name for span in kept.spans)
     }
     assert UTTERANCE.encode() not in kept.data

@@ -20,7 +20,7 @@ CLIENT = [
     for path in MODULES
     if any(
         path.match(f"nlu/{name}.py")
-        for name in ("client*", "training_client*", "v1/*", "address", "__init__", "rasa/*")
+        for name in ("client*", "training_client*", "v1/*", "address", "sparse_log", "__init__", "rasa/*")
     )
 ]
 CLIENT_MAY_IMPORT = ("grpc", "google.protobuf", "google.rpc")

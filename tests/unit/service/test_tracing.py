@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Iterator
-from concurrent import futures
+from collections.abc import Callable, Iterable
 from contextlib import AbstractAsyncContextManager
 from typing import Any, TypeAlias
 
 import grpc
 import httpx
 import pytest
-from opentelemetry.proto.collector.trace.v1 import trace_service_pb2, trace_service_pb2_grpc
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import SpanKind, StatusCode
@@ -23,6 +21,8 @@ from nlu.tracing import Tracing
 from nlu.v1 import nlu_pb2
 from skills.errors import InputError
 from skills.skill import SkillKind
+from tests import collector as of_collector
+from tests.collector import Collector
 
 pytestmark = pytest.mark.asyncio
 
@@ -33,26 +33,7 @@ TRACEPARENT = f"00-{TRACE:032x}-{CALLER:016x}-01"
 SAID = "xe six"  # an utterance, which no span may have
 METHOD = "softspoken.nlu.v1.NluService"
 
-
-class Collector(trace_service_pb2_grpc.TraceServiceServicer):
-    """A collector that keeps what it gets."""
-
-    def __init__(self) -> None:
-        self.requests: list[Any] = []
-
-    def Export(self, request: Any, context: grpc.ServicerContext) -> Any:
-        self.requests.append(request)
-        return trace_service_pb2.ExportTraceServiceResponse()
-
-
-@pytest.fixture
-def collector() -> Iterator[tuple[str, Collector]]:
-    server, kept = grpc.server(futures.ThreadPoolExecutor(1)), Collector()
-    trace_service_pb2_grpc.add_TraceServiceServicer_to_server(kept, server)  # type: ignore[no-untyped-call]
-    port = server.add_insecure_port("127.0.0.1:0")
-    server.start()
-    yield f"http://127.0.0.1:{port}", kept
-    server.stop(None).wait()
+collector = of_collector.collector
 
 
 def in_memory() -> tuple[Tracing, Any]:
@@ -166,18 +147,16 @@ async def test_a_collector_gets_the_spans_over_grpc(serve: Serve, collector: tup
     async with serve(observer=tracing) as server:
         await server.parse(SAID, "alpha")
     await asyncio.to_thread(tracing.close)  # sends them
-    resources = [each for request in kept.requests for each in request.resource_spans]
-    names = [span.name for each in resources for scope in each.scope_spans for span in scope.spans]
-    assert sorted(names) == [
+    assert sorted(span.name for span in kept.spans) == [
         "inference",
         "parse",
         "queue",
         f"{METHOD}/Parse",
         "tokenise",
     ]
-    attributes = {each.key: each.value.string_value for each in resources[0].resource.attributes}
+    attributes = {each.key: each.value.string_value for each in kept.resources[0].resource.attributes}
     assert attributes["service.name"] == "softspoken"
-    assert all(SAID.encode() not in request.SerializeToString() for request in kept.requests)
+    assert SAID.encode() not in kept.data
 
 
 @pytest.mark.parametrize("endpoint", ["localhost:4317", "4317", "ftp://x:1", "http://"])
