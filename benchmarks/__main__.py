@@ -20,6 +20,7 @@ BENCHMARKS = {
     "growing": "10 labels added to a stored skill against training from scratch: accuracy and time",
     "rasa": "Rasa with our component against Rasa with DIET: accuracy, training time, latency over HTTP",
     "ceiling": "full fine-tuning of the same backbone with the same head",
+    "adapter": "makes the packaged dialog adapter again",
     "prompts": "which layers a deep prompt should have, and what it should start from",
 }
 

@@ -22,6 +22,8 @@ from training.start import DIALOG_PROMPT, save_start
 from training.trained import Trained
 from training.trainer import train_intents
 
+PLAIN = {"adapter": False, "prompt_rate": 2e-2}  # the packaged prompt is for the encoder without the adapter
+
 
 def main() -> None:
     """Compare starts on BANKING77's dev split, or make the packaged start."""
@@ -42,7 +44,7 @@ def main() -> None:
         return train_intents(folder, dataset, backbone, config, refit=False)
 
     if options.make_start:
-        result = trained("clinc150_oos", "train", make_config(start="tokens", seed=13))
+        result = trained("clinc150_oos", "train", make_config(start="tokens", seed=13, **PLAIN))
         save_start(Prompt(deep=load(result.draft.tensors)["prompt.deep"]), backbone)
         print(f"wrote {DIALOG_PROMPT}, held-out accuracy {100 * result.held_out.metrics.accuracy:.1f}")
         return
@@ -50,7 +52,7 @@ def main() -> None:
     for seed in options.seeds:
         for start in ("tokens", "dialog"):
             began = time.monotonic()
-            result = trained("banking77", "train_10shot", make_config(start=start, seed=seed))
+            result = trained("banking77", "train_10shot", make_config(start=start, seed=seed, **PLAIN))
             accuracy = 100 * result.held_out.metrics.accuracy
             rows.append(
                 {"start": start, "seed": seed, "dev_accuracy": accuracy, "s": time.monotonic() - began}

@@ -14,10 +14,12 @@ from safetensors import SafetensorError, safe_open
 from tokenizers import Tokenizer
 from torch import Tensor
 
+from nlu.adapter import ADAPT, DIALOG_ADAPTER, Adapter
 from nlu.cache import default_cache
 from nlu.decoder import Decoder, load_decoder
 from nlu.embedded import embedded_directory
 from nlu.encoder import Encoder, EncoderShape, load_encoder
+from nlu.prompt import Prompt
 from skills.errors import BackboneError
 
 if TYPE_CHECKING:
@@ -33,12 +35,12 @@ _ANEW = "fetch the model again; what is below softspoken's cache may be deleted 
 
 
 class Backbone:
-    """A T5 v1.1 model on disk, loaded once and never changed.
+    """A T5 v1.1 model on disk, loaded once and never changed, and perhaps an adapter of its encoder.
 
     name: what was asked for; directory: where its files are; fingerprint: SHA-256 of its weights, hex.
     """
 
-    def __init__(self, name: str, directory: Path, cache: Path) -> None:
+    def __init__(self, name: str, directory: Path, cache: Path, adapter: Path | None = None) -> None:
         self.name = name
         self.directory = directory
         self.cache = cache
@@ -46,20 +48,20 @@ class Backbone:
         self.shape = _encoder_shape(self.config, directory)
         self.tokenizer = _read_tokenizer(directory)
         self._weights = _read_weights(directory)
+        self._adapter_file = adapter
 
     @classmethod
     def load(cls, name: str = EMBEDDED, *, cache: Path | None = None) -> Backbone:
         """Load `embedded`, a local Hugging Face directory, or a hub id with a revision (`org/model@commit`).
 
+        `NAME+FILE.safetensors` has that adapter; without one, the packaged adapter is there if it fits.
+
         Raises:
             BackboneError: it cannot be found, read or fetched, or it is not a T5 v1.1 model.
         """
         cache = cache or default_cache()
-        if name == EMBEDDED:
-            return cls(name, embedded_directory(cache), cache)
-        if Path(name).is_dir():
-            return cls(name, Path(name), cache)
-        return cls(name, _fetch(name), cache)
+        model, _, adapter = name.rpartition("+") if name.endswith(".safetensors") else (name, "", "")
+        return cls(name, _directory(model, cache), cache, Path(adapter) if adapter else None)
 
     @cached_property
     def fingerprint(self) -> str:
@@ -71,12 +73,42 @@ class Backbone:
             digest.update(tensor.contiguous().view(torch.uint8).numpy().data)
         return digest.hexdigest()
 
-    def encoder(self) -> Encoder:
-        """Return a new frozen float32 encoder over the backbone's weights.
+    @cached_property
+    def adapter(self) -> Adapter | None:
+        """The adapter of its encoder, if there is one.
 
         Raises:
-            BackboneError: the weights are not those that the config describes.
+            BackboneError: the one that was asked for cannot be read, or is for other weights.
         """
+        adapter = Adapter.read(self._adapter_file or DIALOG_ADAPTER)
+        if adapter.backbone == self.fingerprint:
+            return adapter
+        if self._adapter_file is None:
+            return None
+        raise BackboneError(
+            f"{self._adapter_file} was made for backbone {adapter.backbone[:12]}, but "
+            f"{self.fingerprint[:12]} is loaded: {ADAPT}"
+        )
+
+    @property
+    def adapted_fingerprint(self) -> str | None:
+        """SHA-256 of weights and adapter together; None without an adapter."""
+        return None if self.adapter is None else self.adapter.fingerprint
+
+    def fingerprint_for(self, prompt: Prompt) -> str:
+        """Return what a skill with this prompt was made on."""
+        return (self.adapted_fingerprint or "") if prompt.adapted else self.fingerprint
+
+    def encoder(self, *, adapted: bool = False) -> Encoder:
+        """Return a new frozen float32 encoder over the backbone's weights, with its adapter if asked.
+
+        Raises:
+            BackboneError: the weights are not those that the config describes, or it has no adapter.
+        """
+        if adapted:
+            if self.adapter is None:
+                raise BackboneError(f"backbone {self.name} has no adapter: {ADAPT}")
+            return self.adapter.fold_into(self.encoder())
         parts = ("encoder.", "shared.")
         weights = {name: tensor.float() for name, tensor in self._weights.items() if name.startswith(parts)}
         try:
@@ -145,6 +177,12 @@ class Backbone:
         from transformers import T5Config
 
         return T5Config(**{key: value for key, value in self.config.items() if key != "architectures"})
+
+
+def _directory(name: str, cache: Path) -> Path:
+    if name == EMBEDDED:
+        return embedded_directory(cache)
+    return Path(name) if Path(name).is_dir() else _fetch(name)
 
 
 def _read_config(directory: Path) -> dict[str, Any]:

@@ -59,6 +59,7 @@ class Encoder(nn.Module):
     def __init__(self, shape: EncoderShape) -> None:
         super().__init__()
         self.shape = shape
+        self.adapted = False  # whether an adapter is folded into the top layers
         self.embedding = nn.Embedding(shape.vocab_size, shape.d_model)
         self.position_bias = nn.Embedding(shape.num_buckets, shape.num_heads)
         self.layers = nn.ModuleList(Layer(shape) for _ in range(shape.num_layers))
@@ -107,6 +108,12 @@ class Encoder(nn.Module):
             hidden = layer(hidden, bias, None if prompt is None else prompt[:, index])
         states: Tensor = self.final_norm(hidden)
         return states
+
+    def share_trunk(self, other: Encoder) -> None:
+        """Use another encoder's embedding and trunk, which are alike, instead of own ones."""
+        self.embedding, self.position_bias = other.embedding, other.position_bias
+        for index in range(self.shape.fork):
+            self.layers[index] = other.layers[index]
 
     def keys_and_values(self, hidden: Tensor, mask: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield each top layer's keys and values (B, L, H*K) of the tokens themselves, without a prompt."""

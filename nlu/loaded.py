@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -89,10 +89,13 @@ class LoadedSkill:
 
 
 class Identity(Protocol):
-    """What a skill must fit of a backbone: the hash of its weights, and its sizes."""
+    """What a skill must fit of a backbone: the hash of its weights, or with its adapter, and its sizes."""
 
     @property
     def fingerprint(self) -> str: ...
+
+    @property
+    def adapted_fingerprint(self) -> str | None: ...
 
     @property
     def shape(self) -> EncoderShape: ...
@@ -113,7 +116,8 @@ def load_skill(version: SkillVersion, blob: bytes, backbone: Identity) -> Loaded
         SkillRefusedError: made for another backbone, not a safetensors file, incomplete, of the wrong shape,
             or not finite.
     """
-    if version.backbone != backbone.fingerprint:
+    adapted = version.backbone == backbone.adapted_fingerprint
+    if not adapted and version.backbone != backbone.fingerprint:
         raise SkillRefusedError(
             f"{version} was trained on backbone {version.backbone[:12]}, but {backbone.fingerprint[:12]} is "
             "loaded: serve it with its own backbone or train it again"
@@ -124,7 +128,7 @@ def load_skill(version: SkillVersion, blob: bytes, backbone: Identity) -> Loaded
         check_finite(tensors)
         return LoadedSkill(
             version,
-            _prompt(version, tensors, shape),
+            replace(_prompt(version, tensors, shape), adapted=adapted),
             intent=_intent_head(version, tensors, shape) if kind in _INTENT else None,
             slots=read_slot_head(head["slots"], tensors, shape) if kind in _SLOTS else None,
             grammar=(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 import numpy as np
 
@@ -28,6 +29,12 @@ BATCH = 32  # skills, or texts, that go through the engine together: efficient, 
 logger = logging.getLogger(__name__)
 
 
+class Prepare(Protocol):
+    """Makes an engine ready for skills with or without the adapter."""
+
+    def __call__(self, *, adapted: bool) -> None: ...
+
+
 @dataclass(frozen=True)
 class Refused:
     """A version that the catalog holds but that cannot be served."""
@@ -37,7 +44,10 @@ class Refused:
 
 
 class Loader:
-    """Loads versions of one catalog for one backbone. Blocking; the batchers belong to others."""
+    """Loads versions of one catalog for one backbone. Blocking; batchers and engine belong to others.
+
+    `prepare` is that of the engine behind `encoder`.
+    """
 
     def __init__(
         self,
@@ -45,9 +55,11 @@ class Loader:
         backbone: Backbone,
         encoder: Batcher[Row, Floats],
         corrector: Batcher[CorrectionRow, Correction],
+        prepare: Prepare,
     ) -> None:
         self._catalog = catalog
         self._backbone = backbone
+        self._prepare = prepare
         self._encoder = encoder
         self._warm_up = WarmUp(backbone, encoder, corrector)
 
@@ -58,7 +70,9 @@ class Loader:
             SkillRefusedError: they are not, or it belongs to another backbone.
             CatalogError: the catalog cannot be read.
         """
-        return load_skill(version, self._catalog.tensors(version), self._backbone)
+        skill = load_skill(version, self._catalog.tensors(version), self._backbone)
+        self._prepare(adapted=skill.prompt.adapted)
+        return skill
 
     def check(self, version: SkillVersion) -> LoadedSkill:
         """Return a version that has answered; the rest as `read`."""

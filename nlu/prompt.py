@@ -17,11 +17,13 @@ class Prompt:
     """Trained vectors of one skill version; without either, the bare backbone.
 
     deep: (top layers, 2, P, H*K) keys and values above the fork, or None; in half precision as stored.
-    soft: (S, D) embeddings before the tokens, or None.
+    soft: (S, D) embeddings before the tokens, or None. adapted: whether it was tuned on the dialog adapter,
+    and so is to run on it.
     """
 
     deep: Halves | None = None
     soft: Floats | None = None
+    adapted: bool = False
 
     @property
     def soft_length(self) -> int:

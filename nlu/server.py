@@ -91,7 +91,7 @@ async def open_service(settings: ServerSettings, observer: Observer = NOBODY) ->
             RowCache(encoder, lambda states: states.nbytes, settings.row_cache),
             RowCache(corrector, lambda correction: correction.nbytes, settings.row_cache // CORRECTION_SHARE),
         )
-        loader = Loader(catalog, backbone, encoder, corrector)
+        loader = Loader(catalog, backbone, encoder, corrector, engine.prepare)
         registry = Registry(catalog, loader, skill_memory=settings.skill_memory)
         await asyncio.to_thread(registry.refresh)
         yield Service(catalog, backbone, registry, Parser(backbone, registry, reader))

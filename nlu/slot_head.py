@@ -6,7 +6,7 @@ Plain numpy, as the intent head.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import numpy as np
@@ -92,7 +92,7 @@ class SlotHead:
             return prompt
         parts = [] if prompt.deep is None else [prompt.deep]
         parts += [self.expected[place] for place in places]
-        return Prompt(deep=np.concatenate(parts, axis=2), soft=prompt.soft)
+        return replace(prompt, deep=np.concatenate(parts, axis=2))
 
     def _slot(
         self, text: str, span: tuple[int, int], label: int, probabilities: Doubles, now: datetime

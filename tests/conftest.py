@@ -79,6 +79,25 @@ def backbone() -> Iterator[Backbone]:
     torch.set_num_threads(threads)
 
 
+@pytest.fixture(scope="session")
+def adapted_backbone(backbone: Backbone, tmp_path_factory: pytest.TempPathFactory) -> Backbone:
+    """The embedded backbone with a random adapter of rank 2 instead of the packaged one."""
+    import torch
+
+    from nlu.adapter import Adapter, matrix_names
+    from nlu.backbone import Backbone
+
+    generator, encoder = torch.Generator().manual_seed(0), backbone.encoder()
+    factors = {}
+    for name in matrix_names(encoder):
+        outputs, inputs = encoder.get_parameter(f"{name}.weight").shape
+        factors[f"{name}.a"] = 0.1 * torch.randn(2, inputs, generator=generator)
+        factors[f"{name}.b"] = 0.1 * torch.randn(outputs, 2, generator=generator)
+    path = tmp_path_factory.mktemp("adapter") / "random.safetensors"
+    Adapter(backbone.fingerprint, factors).write(path)
+    return Backbone(f"{backbone.name}+{path}", backbone.directory, backbone.cache, path)
+
+
 @pytest.fixture
 def make_dataset() -> Callable[..., Dataset]:
     """Return a function that makes three intents of five utterances each, one of them held out."""

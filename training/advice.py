@@ -87,8 +87,9 @@ class Advice:
 
 
 def frozen_features(texts: Sequence[str], backbone: Backbone, compute: Compute) -> Floats:
-    """Return (texts, D) features of the backbone with the prompt that new skills start from."""
-    prompt = dialog_start(backbone, make_config().prompt_length) or Prompt()
+    """Return (texts, D) features of the encoder and the prompt that new skills start from."""
+    adapted = backbone.adapter is not None
+    prompt = dialog_start(backbone, make_config().prompt_length, adapted=adapted) or Prompt(adapted=adapted)
     return encode_texts(prompt, texts, backbone, make_engine(backbone, compute))
 
 

@@ -98,6 +98,7 @@ class LoopConfig(TrainingConfig):
     start: Start = Field(
         Start.DIALOG, description="a prompt tuned on public dialog: +1 point at 10 rows a label"
     )
+    adapter: bool = Field(False, description="tune on the dialog adapter: worse for slots where compared")
     patience: Annotated[int, Field(ge=1, le=100)] = Field(
         4, description="held-out measurements without a better one, once half of the steps are done"
     )
@@ -134,6 +135,11 @@ class IntentSettings(BaseModel):
 class TuningConfig(IntentSettings, LoopConfig):
     """Settings of an intent skill."""
 
+    adapter: bool = Field(True, description="tune on the dialog adapter, where the backbone has one")
+    prompt_rate: Annotated[float, Field(gt=0, le=1)] = Field(
+        1e-2, description="without the adapter, prompts need larger steps: 2e-2"
+    )
+    start: Start = Field(Start.DIALOG, description="a prompt tuned on public dialog: for adapter=false only")
     method: Method = Field(Method.DEEP_PROMPT, description="more accurate and faster than soft-prompt here")
 
 

@@ -147,7 +147,7 @@ class DeepPrompted(PromptedEncoder):
         return Encoded(states.float(), mask)
 
     def prompt(self) -> Prompt:
-        return Prompt(deep=self._prompt.detach().clone().numpy())
+        return Prompt(deep=self._prompt.detach().clone().numpy(), adapted=self._encoder.adapted)
 
     def expected(self) -> Floats:
         """Return a copy of the (slots, N, 2, E, H*K) vectors of expected slots as they are now."""

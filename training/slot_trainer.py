@@ -88,7 +88,7 @@ def train_slots(
         kind=kind,
         method=Method.DEEP_PROMPT,
         labels=dataset.intents or tuple(map(str, dataset.labels)),
-        backbone=backbone.fingerprint,
+        backbone=backbone.fingerprint_for(reader.prompt),
         head=_settings(reader, schema),
         calibration=Calibration() if reader.intent is None else reader.intent.calibration,
         metrics=held_out.as_flat_dict(),

@@ -32,7 +32,7 @@ from training.slot_evaluation import SlotReader
 from training.slot_objective import JointObjective, SlotObjective
 from training.slot_texts import SlotTexts
 from training.snapshot import Snapshot
-from training.start import dialog_start
+from training.start import dialog_start, tuned_encoder
 from training.trained import OnProgress
 from training.trainer import label_name
 from training.warm_start import keep_expected, keep_prototypes, keep_tagger, warmed
@@ -131,16 +131,17 @@ class SlotTraining:
 
     def _begun(self, backbone: Backbone, compute: Compute) -> DeepPrompted:
         config = self._config
+        start = None if self._parent is None else self._parent.prompt
+        bare = tuned_encoder(backbone, config, start)
         encoder = DeepPrompted(
-            backbone.encoder().to(compute.dtype),
+            bare.to(compute.dtype),
             [tokens.ids for tokens in self._texts.tokens],
             prompt_length=config.prompt_length if self._parent is None else self._parent.prompt.length,
             seed=config.seed,
             expected_slots=(len(self._names), self._context_length()),
         )
-        start = None if self._parent is None else self._parent.prompt
         if start is None and config.start is Start.DIALOG:
-            start = dialog_start(backbone, config.prompt_length)
+            start = dialog_start(backbone, config.prompt_length, adapted=bare.adapted)
         if start is not None:
             encoder.reset(start)
         return encoder

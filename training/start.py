@@ -10,7 +10,9 @@ from safetensors import safe_open
 from safetensors.numpy import save_file
 
 from nlu.backbone import Backbone
+from nlu.encoder import Encoder
 from nlu.prompt import Prompt
+from training.config import LoopConfig
 from training.correction_model import TrainedVectors
 
 _ASSETS = Path(__file__).parent / "assets"
@@ -18,13 +20,22 @@ DIALOG_PROMPT = _ASSETS / "dialog_prompt.safetensors"
 GRAMMAR_PROMPT = _ASSETS / "grammar_prompt.safetensors"
 
 
-def dialog_start(backbone: Backbone, prompt_length: int, *, path: Path = DIALOG_PROMPT) -> Prompt | None:
+def tuned_encoder(backbone: Backbone, config: LoopConfig, parent: Prompt | None) -> Encoder:
+    """Return the encoder to tune a deep prompt on: that of the prompt to grow from, or as configured."""
+    wanted = config.adapter and backbone.adapter is not None
+    return backbone.encoder(adapted=wanted if parent is None else parent.adapted)
+
+
+def dialog_start(
+    backbone: Backbone, prompt_length: int, *, adapted: bool, path: Path = DIALOG_PROMPT
+) -> Prompt | None:
     """Return the prompt tuned on public dialog, or None where it was made for another backbone or length."""
     with safe_open(path, framework="numpy") as tensors:
-        if tensors.metadata()["backbone"] != backbone.fingerprint:
-            return None
         deep = tensors.get_tensor("prompt.deep").astype(np.float32)
-    return Prompt(deep=deep) if deep.shape[2] == prompt_length else None
+        made_on = tensors.metadata()["backbone"]
+    prompt = Prompt(deep=deep, adapted=adapted)
+    fits = made_on == backbone.fingerprint_for(prompt) and prompt.length == prompt_length
+    return prompt if fits else None
 
 
 def save_start(prompt: Prompt, backbone: Backbone, path: Path = DIALOG_PROMPT) -> None:
@@ -32,7 +43,9 @@ def save_start(prompt: Prompt, backbone: Backbone, path: Path = DIALOG_PROMPT) -
     if prompt.deep is None:
         raise ValueError("only a deep prompt can be a start")
     save_file(
-        {"prompt.deep": prompt.deep.astype(np.float16)}, path, metadata={"backbone": backbone.fingerprint}
+        {"prompt.deep": prompt.deep.astype(np.float16)},
+        path,
+        metadata={"backbone": backbone.fingerprint_for(prompt)},
     )
 
 

@@ -30,7 +30,7 @@ from training.loop import tune
 from training.models import DeepPrompted, PromptedEncoder, SoftPrompted
 from training.objective import IntentObjective
 from training.provenance import provenance
-from training.start import dialog_start
+from training.start import dialog_start, tuned_encoder
 from training.trained import OnProgress, Trained
 from training.warm_start import check_parent, grown, keep_prototypes, warmed
 
@@ -84,7 +84,7 @@ def train_intents(
         kind=SkillKind.INTENT,
         method=config.method,
         labels=dataset.labels,
-        backbone=backbone.fingerprint,
+        backbone=backbone.fingerprint_for(encoder.prompt()),
         head={"scale": head.scale, "lexical_weight": head.lexical_weight},
         calibration=head.calibration,
         metrics=held_out.metrics.as_flat_dict(),
@@ -196,9 +196,10 @@ def _prompted(
     if config.method is Method.SOFT_PROMPT:
         encoder = SoftPrompted(backbone, rows, prompt_length=length)
     else:
-        encoder = DeepPrompted(backbone.encoder(), rows, prompt_length=length, seed=config.seed)
+        bare = tuned_encoder(backbone, config, start)
+        encoder = DeepPrompted(bare, rows, prompt_length=length, seed=config.seed)
         if start is None and config.start is Start.DIALOG:
-            start = dialog_start(backbone, length)
+            start = dialog_start(backbone, length, adapted=bare.adapted)
     if start is not None:
         encoder.reset(start)
     return encoder

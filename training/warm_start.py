@@ -45,7 +45,7 @@ def check_parent(
         raise InputError(
             f"{version} is of kind {version.kind}: a skill of kind {kind} cannot grow from it", field="from"
         )
-    if version.backbone != backbone.fingerprint:
+    if version.backbone != backbone.fingerprint_for(parent.prompt):
         raise InputError(
             f"{version} was trained on backbone {version.backbone[:12]}, but {backbone.fingerprint[:12]} is "
             "loaded: train from the beginning",

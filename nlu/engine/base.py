@@ -50,6 +50,16 @@ class Engine(ABC):
             states |= zip(chunk, self._encode_padded([rows[i] for i in chunk]), strict=True)
         return [states[i] for i in range(len(rows))]
 
+    @abstractmethod
+    def prepare(self, *, adapted: bool) -> None:
+        """Load the top layers, with or without the adapter, if they are not loaded yet; safe from any thread.
+
+        `encode` does so as well, but other rows wait meanwhile.
+
+        Raises:
+            BackboneError: the backbone has no adapter.
+        """
+
     def _chunks(self, rows: Sequence[Row]) -> Iterator[list[int]]:
         """Yield the places of rows that are padded together: alike in length, one utterance side by side.
 
@@ -76,17 +86,22 @@ class Engine(ABC):
         embeddings, mask = self._embed([utterances[key] for key in place])
         hidden = self._trunk(embeddings, mask)
         gather = np.array([place[key] for key in keys])
-        if len(place) < len(rows):  # several skills asked of one utterance
-            hidden, mask = hidden[gather], mask[gather]
-        states = self._top(hidden, mask, *self._prompts(rows))
-        return [states[i, row.prompt.soft_length : row.length] for i, row in enumerate(rows)]
+        states: dict[int, Floats] = {}
+        for adapted in sorted({row.prompt.adapted for row in rows}):
+            places = [i for i, row in enumerate(rows) if row.prompt.adapted == adapted]
+            prompts = self._prompts([rows[i] for i in places])
+            top = self._top(hidden[gather[places]], mask[gather[places]], *prompts, adapted=adapted)
+            states |= zip(places, top, strict=True)
+        return [states[i][row.prompt.soft_length : row.length] for i, row in enumerate(rows)]
 
     @abstractmethod
     def _trunk(self, embeddings: Floats, mask: Mask) -> Floats:
         """(B, T, D), (B, T) -> (B, T, D)."""
 
     @abstractmethod
-    def _top(self, hidden: Floats, mask: Mask, prompt: Floats | None, prompt_mask: Mask | None) -> Floats:
+    def _top(
+        self, hidden: Floats, mask: Mask, prompt: Floats | None, prompt_mask: Mask | None, *, adapted: bool
+    ) -> Floats:
         """(B, T, D), (B, T), (B, N, 2, P, H*K), (B, P) -> (B, T, D)."""
 
     def _embed(self, rows: Sequence[Row]) -> tuple[Floats, Mask]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from importlib.util import find_spec
 
 from nlu.backbone import Backbone
@@ -22,10 +23,10 @@ def make_engine(backbone: Backbone, compute: Compute, name: str = "auto") -> Eng
         InputError: no such engine, or it cannot run here.
     """
     if engine_name(compute, name) == TorchEngine.name:
-        return TorchEngine(backbone.encoder(), compute)
+        return TorchEngine(backbone.encoder(), compute, partial(backbone.encoder, adapted=True))
     from nlu.engine.openvino_engine import OpenvinoEngine  # the package is optional
 
-    return OpenvinoEngine(backbone.encoder(), compute, fingerprint=backbone.fingerprint, cache=backbone.cache)
+    return OpenvinoEngine(backbone, compute)
 
 
 def engine_name(compute: Compute, name: str = "auto") -> str:

@@ -6,23 +6,21 @@ Measured here, one row alone takes half of torch's time at the same float32 resu
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
-from functools import partial
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from threading import Lock
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from nlu.backbone import Backbone
 from nlu.cache import cached_directory
 from nlu.compute import Compute, Precision
 from nlu.encoder import Encoder
 from nlu.engine.base import Engine, Mask
-from nlu.prompt import Floats
-
-if TYPE_CHECKING:
-    from openvino import CompiledModel
+from nlu.prompt import Floats, Prompt
 
 KERNELS = 100  # kept, of shapes of batches; the default of 5,000 grows 0.4 MB a batch and saves no time
 EXPORT = "1"  # part of the cache key: raise it when the export below changes
@@ -33,27 +31,48 @@ class OpenvinoEngine(Engine):
 
     name = "openvino"
 
-    def __init__(self, encoder: Encoder, compute: Compute, *, fingerprint: str, cache: Path) -> None:
-        embedding = encoder.embedding.weight.detach().float().numpy()
-        super().__init__(encoder.shape, embedding)
-        directory = cached_directory(
-            cache / f"openvino-{fingerprint[:16]}-{EXPORT}", partial(_export, encoder)
-        )
-        self._trunk_model = _compile(directory / "trunk.xml", compute)
-        self._top_model = _compile(directory / "top.xml", compute)
-        self._trunk_request = self._trunk_model.create_infer_request()
-        self._top_request = self._top_model.create_infer_request()
+    def __init__(self, backbone: Backbone, compute: Compute) -> None:
+        encoder = backbone.encoder()
+        super().__init__(encoder.shape, encoder.embedding.weight.detach().float().numpy())
+        self._backbone = backbone
+        self._compute = compute
+        self._loading = Lock()
+        self._trunk_request = _compiled(self._exported(), "trunk", compute)
+        self._top_requests: dict[bool, Any] = {}  # by whether they are adapted
         shape = encoder.shape
         self._no_prompt = np.zeros((1, shape.prompted_layers, 2, 1, shape.d_attention), np.float32)
+
+    def prepare(self, *, adapted: bool) -> None:
+        self._top_request(adapted)
 
     def _trunk(self, embeddings: Floats, mask: Mask) -> Floats:
         return _infer(self._trunk_request, [embeddings, mask])
 
-    def _top(self, hidden: Floats, mask: Mask, prompt: Floats | None, prompt_mask: Mask | None) -> Floats:
+    def _top(
+        self, hidden: Floats, mask: Mask, prompt: Floats | None, prompt_mask: Mask | None, *, adapted: bool
+    ) -> Floats:
         if prompt is None or prompt_mask is None:  # one masked vector: the graph wants at least one
             prompt = np.broadcast_to(self._no_prompt, (len(hidden), *self._no_prompt.shape[1:]))
             prompt_mask = np.zeros((len(hidden), 1), np.bool_)
-        return _infer(self._top_request, [hidden, mask, np.ascontiguousarray(prompt), prompt_mask])
+        inputs = [hidden, mask, np.ascontiguousarray(prompt), prompt_mask]
+        return _infer(self._top_request(adapted), inputs)
+
+    def _top_request(self, adapted: bool) -> Any:
+        if adapted not in self._top_requests:
+            with self._loading:  # rows of the other kind do not wait here
+                if adapted not in self._top_requests:
+                    self._top_requests[adapted] = _compiled(self._exported(adapted), "top", self._compute)
+        return self._top_requests[adapted]
+
+    def _exported(self, adapted: bool = False) -> Path:
+        """Return the directory with the exported stages; the trunk is in that of the plain encoder."""
+        backbone = self._backbone
+        fingerprint = backbone.fingerprint_for(Prompt(adapted=adapted))
+        stages = ("top",) if adapted else ("trunk", "top")
+        return cached_directory(
+            backbone.cache / f"openvino-{fingerprint[:16]}-{EXPORT}",
+            lambda directory: _export(backbone.encoder(adapted=adapted), stages, directory),
+        )
 
 
 class _Stage(nn.Module):
@@ -68,7 +87,7 @@ class _Stage(nn.Module):
         return self.stage(*inputs)
 
 
-def _export(encoder: Encoder, directory: Path) -> None:
+def _export(encoder: Encoder, names: Sequence[str], directory: Path) -> None:
     import openvino
 
     shape = encoder.shape
@@ -78,7 +97,8 @@ def _export(encoder: Encoder, directory: Path) -> None:
         "trunk": (encoder.trunk, (hidden, mask)),
         "top": (encoder.top, (hidden, mask, prompt, torch.ones(2, 5, dtype=torch.bool))),
     }
-    for name, (stage, example) in stages.items():
+    for name in names:
+        stage, example = stages[name]
         with warnings.catch_warnings():  # OpenVINO traces; torch would rather have it exported
             warnings.simplefilter("ignore")
             model = openvino.convert_model(_Stage(encoder, stage).eval(), example_input=example)
@@ -89,11 +109,12 @@ def _export(encoder: Encoder, directory: Path) -> None:
         openvino.save_model(model, directory / f"{name}.xml", compress_to_fp16=False)
 
 
-def _compile(path: Path, compute: Compute) -> CompiledModel:
+def _compiled(directory: Path, name: str, compute: Compute) -> Any:
+    """Return an inference request of a stage."""
     import openvino
 
-    return openvino.Core().compile_model(
-        path,
+    model = openvino.Core().compile_model(
+        directory / f"{name}.xml",
         "CPU",
         {
             "INFERENCE_NUM_THREADS": compute.threads,
@@ -102,6 +123,7 @@ def _compile(path: Path, compute: Compute) -> CompiledModel:
             "INFERENCE_PRECISION_HINT": "bf16" if compute.precision is Precision.BFLOAT16 else "f32",
         },
     )
+    return model.create_infer_request()
 
 
 def _infer(request: Any, inputs: list[Any]) -> Floats:

@@ -58,6 +58,7 @@ class ToyBackbone:
     """As much of a backbone as a skill is checked against."""
 
     fingerprint: str = "f" * 64
+    adapted_fingerprint: str | None = "a" * 64
     shape: EncoderShape = SHAPE
     decoder_shape: EncoderShape = SHAPE
 

@@ -53,10 +53,15 @@ class GatedEngine(Engine):
             raise RuntimeError("a bad row")
         return super().encode(rows)
 
+    def prepare(self, *, adapted: bool) -> None:
+        pass
+
     def _trunk(self, embeddings: Floats, mask: Mask) -> Floats:
         return embeddings
 
-    def _top(self, hidden: Floats, mask: Mask, prompt: Floats | None, prompt_mask: Mask | None) -> Floats:
+    def _top(
+        self, hidden: Floats, mask: Mask, prompt: Floats | None, prompt_mask: Mask | None, *, adapted: bool
+    ) -> Floats:
         return hidden
 
 

@@ -16,7 +16,7 @@ from nlu.engine.base import Mask
 from nlu.engine.torch_engine import TorchEngine
 from nlu.head import pooled
 from nlu.prompt import Floats, Prompt, Row
-from skills.errors import InputError
+from skills.errors import BackboneError, InputError
 
 MakePrompt = Callable[..., Prompt]
 
@@ -114,6 +114,35 @@ def test_openvino_gives_what_torch_gives(
         assert difference(states, expected) < 1e-4
 
 
+def test_rows_on_the_adapter_change_no_bit_of_the_others(engine: Engine, make_prompt: MakePrompt) -> None:
+    prompts = [make_prompt(deep=16, seed=seed) for seed in range(2)]
+    plain = [Row(MIDDLE, prompts[0]), Row(SHORT, prompts[1]), Row(MIDDLE, prompts[1])]
+    adapted = [Row(row.token_ids, replace(row.prompt, adapted=True)) for row in plain]
+    alone, with_adapter = engine.encode(plain), engine.encode(adapted)
+    mixed = [row for pair in zip(adapted, plain, strict=True) for row in pair]
+    together = engine.encode(mixed)
+    for states, expected in zip(
+        together, [each for pair in zip(with_adapter, alone, strict=True) for each in pair], strict=True
+    ):
+        assert np.array_equal(states, expected)
+    assert all(difference(*pair) > 0.01 for pair in zip(alone, with_adapter, strict=True))
+
+
+def test_rows_on_the_adapter_are_those_of_its_encoder(engine: Engine, backbone: Backbone) -> None:
+    [states] = engine.encode([Row(MIDDLE, Prompt(adapted=True))])
+    ids = torch.tensor([MIDDLE])
+    with torch.inference_mode():
+        expected = backbone.encoder(adapted=True)(ids, torch.ones_like(ids, dtype=torch.bool))[0]
+    assert difference(states, expected.numpy()) < 1e-4
+
+
+def test_an_engine_without_an_adapter_says_so(backbone: Backbone) -> None:
+    engine = TorchEngine(backbone.encoder(), CPU)
+    engine.prepare(adapted=False)
+    with pytest.raises(BackboneError, match="made without an adapter"):
+        engine.prepare(adapted=True)
+
+
 def test_states_outlive_the_next_batch(engine: Engine, mixed: list[Row]) -> None:
     states = engine.encode(mixed[:1])[0]
     before = states.copy()
@@ -137,13 +166,20 @@ class Recorder(Engine):
         shape = EncoderShape(3000, 4, 2, 8, 2, 3, 8, 20, 1e-6)
         super().__init__(shape, np.arange(12_000, dtype=np.float32).reshape(3000, 4))
         self.trunk_rows = 0
+        self.top_rows: list[tuple[bool, int]] = []
         self.prompt_mask: Mask | None = None
+
+    def prepare(self, *, adapted: bool) -> None:
+        pass
 
     def _trunk(self, embeddings: Floats, mask: Mask) -> Floats:
         self.trunk_rows += len(embeddings)
         return embeddings
 
-    def _top(self, hidden: Floats, mask: Mask, prompt: Floats | None, prompt_mask: Mask | None) -> Floats:
+    def _top(
+        self, hidden: Floats, mask: Mask, prompt: Floats | None, prompt_mask: Mask | None, *, adapted: bool
+    ) -> Floats:
+        self.top_rows.append((adapted, len(hidden)))
         self.prompt_mask = prompt_mask
         return np.where(mask[..., None], hidden, np.float32(np.nan))
 
@@ -164,6 +200,7 @@ SHARED_SOFT = soft(2)
     [
         ([Row(SHORT, deep(2)), Row(SHORT, deep(3)), Row(SHORT, Prompt())], 1),
         ([Row(SHORT, deep(2)), Row(MIDDLE, deep(2)), Row(SHORT, deep(2))], 2),
+        ([Row(SHORT, deep(2)), Row(SHORT, Prompt(adapted=True))], 1),
         ([Row(SHORT, SHARED_SOFT), Row(SHORT, SHARED_SOFT)], 1),
         ([Row(SHORT, soft(2)), Row(SHORT, soft(2)), Row(SHORT, deep(1))], 3),
     ],
@@ -174,6 +211,12 @@ def test_the_trunk_runs_once_per_utterance(rows: list[Row], trunk_rows: int) -> 
     assert engine.trunk_rows == trunk_rows
     for row, each in zip(rows, states, strict=True):
         assert np.array_equal(each[:, 0], 4 * np.array(row.token_ids, np.float32))
+
+
+def test_the_top_runs_once_for_each_kind_of_encoder() -> None:
+    engine = Recorder()
+    engine.encode([Row(SHORT, Prompt(adapted=each)) for each in (True, False, True)])
+    assert engine.top_rows == [(False, 1), (True, 2)]
 
 
 def test_prompts_are_masked_to_their_own_length() -> None:

@@ -20,7 +20,7 @@ from skills.skill import Calibration, Method, SkillVersion
 MakeVersion = Callable[..., SkillVersion]
 Tensors = dict[str, NDArray[Any]]
 
-FINGERPRINT = "f" * 64
+FINGERPRINT, ADAPTED = "f" * 64, "a" * 64
 SHAPE = EncoderShape(32128, 512, 64, 1024, 8, 6, 32, 128, 1e-6)
 DECODER = replace(SHAPE, num_layers=3)
 LABELS = ("card_arrival", "exchange_rate", "top_up")
@@ -33,11 +33,12 @@ class Identity:
     """Of a backbone that need not be loaded."""
 
     fingerprint: str
+    adapted_fingerprint: str | None
     shape: EncoderShape
     decoder_shape: EncoderShape
 
 
-BACKBONE = Identity(FINGERPRINT, SHAPE, DECODER)
+BACKBONE = Identity(FINGERPRINT, ADAPTED, SHAPE, DECODER)
 
 
 def make_prompt(*, soft: bool = False, length: int = 16) -> Prompt:
@@ -119,6 +120,16 @@ def test_a_skill_of_77_labels_is_small() -> None:
     texts = [" ".join(generator.choice(words, 12)) for _ in range(770)]  # BANKING77's rows have 12 words
     head = replace(head, lexical=LexicalExpert.fit(texts, [i % 77 for i in range(770)], 77))
     assert len(pack_skill(make_prompt(), head)) < 600_000
+
+
+def test_a_skill_runs_on_what_it_was_made_on(version: SkillVersion) -> None:
+    blob = pack_skill(make_prompt(), make_head())
+    assert not load_packed(version, blob).prompt.adapted
+    assert load_packed(replace(version, backbone=ADAPTED), blob).prompt.adapted
+    without = replace(BACKBONE, adapted_fingerprint=None)
+    assert not load_skill(version, blob, without).prompt.adapted
+    with pytest.raises(SkillRefusedError, match="trained on backbone aaaa"):
+        load_skill(replace(version, backbone=ADAPTED), blob, without)
 
 
 def test_another_backbone_is_refused(version: SkillVersion) -> None:

@@ -29,6 +29,10 @@ class Encoder:
         self.failing: list[LoadedSkill] = []
         self.infinite: list[LoadedSkill] = []
         self.batches: list[int] = []
+        self.prepared: list[bool] = []
+
+    def prepare(self, *, adapted: bool) -> None:
+        self.prepared.append(adapted)
 
     def __call__(self, rows: Sequence[Row]) -> list[Floats]:
         self.batches.append(len(rows))
@@ -59,7 +63,7 @@ def catalog(tmp_path: Path) -> Iterator[Catalog]:
 def loader(catalog: Catalog, backbone: Backbone, encoder: Encoder) -> Iterator[Loader]:
     batcher = Batcher(encoder)
     corrector: Batcher[CorrectionRow, Correction] = Batcher(lambda rows: [])
-    yield Loader(catalog, backbone, batcher, corrector)
+    yield Loader(catalog, backbone, batcher, corrector, encoder.prepare)
     batcher.close()
     corrector.close()
 
@@ -70,6 +74,20 @@ def publish(catalog: Catalog, backbone: Backbone, make_draft: MakeDraft) -> Call
         return catalog.publish(make_draft(backbone, name, kind, seed=seed))
 
     return make
+
+
+def test_the_engine_is_prepared_for_what_is_read(
+    catalog: Catalog, adapted_backbone: Backbone, encoder: Encoder, make_draft: MakeDraft
+) -> None:
+    batcher = Batcher(encoder)
+    corrector: Batcher[CorrectionRow, Correction] = Batcher(lambda rows: [])
+    loader = Loader(catalog, adapted_backbone, batcher, corrector, encoder.prepare)
+    plain = make_draft(adapted_backbone, "colours")
+    drafts = plain, replace(plain, backbone=adapted_backbone.adapted_fingerprint or "")
+    found = [loader.read(catalog.publish(draft)).prompt.adapted for draft in drafts]
+    assert found == encoder.prepared == [False, True]
+    batcher.close()
+    corrector.close()
 
 
 def test_many_are_checked_in_few_batches(

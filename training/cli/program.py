@@ -41,6 +41,7 @@ _COMMANDS = {  # the order is that of suggestions for a wrong key of softspoken.
     "worker": "training.cli.worker:worker",
     "keys": "training.cli.keys:keys",
     "corrupt": "training.cli.corrupt:corrupt",
+    "backbone": "training.cli.backbone:backbone",
     "db": "training.cli.database:db",
     "doctor": "training.cli.doctor:doctor",
 }

@@ -15,7 +15,12 @@ if TYPE_CHECKING:
 
 OnProgress = Callable[[JobProgress], None]
 
-_RUNS = {"tune": "training", "refit": "training on all rows"}
+_RUNS = {
+    "tune": "training",
+    "refit": "training on all rows",
+    "teacher": "asking the teacher",
+    "adapt": "making the adapter",
+}
 _LINES = 10  # of one run
 
 

@@ -70,10 +70,15 @@ class GatedEngine(Engine):
         assert self.gate.wait(SECONDS)
         return super().encode(rows)
 
+    def prepare(self, *, adapted: bool) -> None:
+        pass
+
     def _trunk(self, embeddings: Floats, mask: Mask) -> Floats:
         return embeddings
 
-    def _top(self, hidden: Floats, mask: Mask, prompt: Floats | None, prompt_mask: Mask | None) -> Floats:
+    def _top(
+        self, hidden: Floats, mask: Mask, prompt: Floats | None, prompt_mask: Mask | None, *, adapted: bool
+    ) -> Floats:
         assert prompt is not None
         states: Floats = hidden + prompt.mean(axis=(1, 2, 3, 4))[:, None, None]
         return states
@@ -247,7 +252,7 @@ async def running(
     batcher = CountingBatcher(encode, **settings)
     speller = Speller(backbone)
     corrector = Batcher(observed(speller.correct, observer, "corrector"), name="speller")
-    registry = Registry(catalog, Loader(catalog, backbone, batcher, corrector))
+    registry = Registry(catalog, Loader(catalog, backbone, batcher, corrector, engine.prepare))
     encoded = RowCache(batcher, lambda states: states.nbytes, row_cache)
     corrections = RowCache(corrector, lambda correction: correction.nbytes, row_cache)
     parser = Parser(backbone, registry, Reader(backbone, encoded, corrections))
