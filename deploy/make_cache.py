@@ -1,4 +1,4 @@
-"""Converts the embedded backbone into the folder that is given; the Dockerfile runs it."""
+"""Converts the embedded backbone and its adapter into the folder that is given; the Dockerfile runs it."""
 
 from __future__ import annotations
 
@@ -9,4 +9,5 @@ from nlu.backbone import Backbone
 from nlu.compute import choose
 from nlu.engine import make_engine
 
-make_engine(Backbone.load(cache=Path(sys.argv[1])), choose("cpu", "float32", 1))
+engine = make_engine(Backbone.load(cache=Path(sys.argv[1])), choose("cpu", "float32", 1))
+engine.prepare(adapted=True)

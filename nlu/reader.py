@@ -146,7 +146,7 @@ class _Question:
         """Return what this text and this skill are remembered by; None if more than these two counts."""
         if self.request.expected_slots:
             return None
-        return skill.version.sha256, self.tokens.ids
+        return skill.version.sha256, skill.version.backbone, self.tokens.ids
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from nlu.fair_queue import OWN, Lane
 ROW_CACHE = 32 << 20  # bytes: some 2,000 rows of a dozen tokens
 ENTRY = 500  # bytes of a key and its place, about
 
-Key = tuple[str, tuple[int, ...]]  # the hash of a skill version, and a text's tokens
+Key = tuple[str, str, tuple[int, ...]]  # hashes of a version's tensors and backbone, and a text's tokens
 
 
 class RowCache(Generic[RowT, OutputT]):

@@ -53,7 +53,7 @@ def make_cache(batcher: Batcher[Item, Floats], entries: int = 10) -> RowCache[It
 
 
 def key(number: int, version: str = "v") -> Key:
-    return version, (number,)
+    return version, "backbone", (number,)
 
 
 def ask(cache: RowCache[Item, Floats], *numbers: int, version: str = "v") -> list[int]:

@@ -12,6 +12,12 @@ from training.teacher import embed, teacher_directory
 TEXTS = ["I lost my card", "play some jazz", "my card is gone"]
 
 
+@pytest.fixture
+def extra() -> None:
+    pytest.importorskip("sentence_transformers", reason="not installed: pip install 'softspoken[adapt]'")
+
+
+@pytest.mark.usefixtures("extra")
 def test_the_packaged_teacher_relates_paraphrases() -> None:
     done: list[int] = []
     vectors = embed(TEXTS, teacher_directory(), done.append)
@@ -22,6 +28,7 @@ def test_the_packaged_teacher_relates_paraphrases() -> None:
     assert alike[0, 2] > 0.6 > 0.3 > alike[0, 1]
 
 
+@pytest.mark.usefixtures("extra")
 def test_a_directory_that_holds_no_teacher_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"is no sentence-transformers model: it has no modules\.json"):
         embed(TEXTS, tmp_path)

@@ -68,7 +68,8 @@ def check_backbone(settings: ServerSettings) -> Iterator[Finding]:
     backbone = Backbone.load(settings.backbone, cache=cache)
     yield ok("backbone", f"{backbone.name} {backbone.fingerprint[:12]}, in {backbone.directory}")
     served = _served(settings.catalog)
-    foreign = [version for version in served if version.backbone != backbone.fingerprint]
+    own = (backbone.fingerprint, backbone.adapted_fingerprint)
+    foreign = [version for version in served if version.backbone not in own]
     if not foreign:
         yield ok("skills", f"{len(served)} versions have an alias, none is of another backbone")
         return

@@ -68,19 +68,21 @@ def test_clocks_that_differ(
     assert said in clock.found
 
 
-@pytest.mark.parametrize("foreign", [False, True])
+@pytest.mark.parametrize("made_on", ["backbone", "adapter", "another backbone"])
 def test_skills_are_compared_with_the_backbone(
-    make_settings: MakeSettings, backbone: Backbone, make_draft: Callable[..., SkillDraft], foreign: bool
+    make_settings: MakeSettings, backbone: Backbone, make_draft: Callable[..., SkillDraft], made_on: str
 ) -> None:
     settings = make_settings(cache=backbone.cache)
     draft = make_draft(backbone, "travel")
     catalog = Catalog.open(settings.catalog)
-    catalog.publish(replace(draft, backbone="f" * 64) if foreign else draft, alias="live")
+    fingerprints = {"backbone": backbone.fingerprint, "adapter": backbone.adapted_fingerprint or ""}
+    catalog.publish(replace(draft, backbone=fingerprints.get(made_on, "f" * 64)), alias="live")
     catalog.close()
 
     there, skills = check_backbone(settings)
 
     assert (there.state, backbone.fingerprint[:12] in there.found) == (State.OK, True)
+    foreign = made_on not in fingerprints
     assert skills.state is (State.PROBLEM if foreign else State.OK)
     assert ("travel@1" in skills.found) == foreign
 

@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 
 import pytest
 
+from nlu.adapter import Adapter
 from nlu.v1 import nlu_pb2
 
 pytestmark = pytest.mark.asyncio
@@ -43,6 +44,21 @@ async def test_a_new_version_reads_it_anew(serve: Serve) -> None:
     assert len(batch) == 1  # of alpha; beta's is known
     assert new.results[0].skill.version == published.version and said(new)[1] == said(old)[1]
     assert said(new)[0] != said(old)[0]
+
+
+async def test_what_runs_on_the_adapter_is_not_what_runs_without(serve: Serve) -> None:
+    async with serve(row_cache=1 << 20) as server:
+        backbone = server.service.backbone
+        vars(backbone)["adapter"] = Adapter(backbone.fingerprint, {})
+        plain = server.publish("gamma", seed=7)
+        adapted = server.publish("delta", seed=7, backbone=backbone.adapted_fingerprint)
+        await asyncio.to_thread(server.service.registry.refresh)
+        server.engine.batches.clear()
+        for name in ("gamma", "delta", "gamma"):
+            await server.parse("hello", name)
+
+    assert plain.sha256 == adapted.sha256
+    assert len(server.engine.batches) == 2
 
 
 async def test_options_count_as_ever(serve: Serve) -> None:
