@@ -53,7 +53,8 @@ class ParseRequest:
     below it is left out. expected_slots: names that the dialog has just asked for, so that a bare "for six"
     is one of them. reference_time: what "tomorrow" counts from, by the user's wall clock (a zone is
     ignored); None for the server's clock. correct_grammar: a grammar skill runs first, and the others read
-    its correction, unless slots are expected.
+    its correction, unless slots are expected. explain: answers of intents name the utterances that they
+    resemble, which needs an API key of the scope "train" where keys are asked for.
     """
 
     text: str
@@ -69,6 +70,7 @@ class ParseRequest:
     expected_slots: tuple[str, ...] = ()
     reference_time: datetime | None = None
     correct_grammar: bool = False
+    explain: bool = False
 
 
 @dataclass(frozen=True)
@@ -77,6 +79,15 @@ class Intent:
 
     name: str
     confidence: float
+
+
+@dataclass(frozen=True)
+class SimilarUtterance:
+    """An utterance that the skill knows the intent of; similarity is the cosine of their features."""
+
+    text: str
+    intent: str
+    similarity: float
 
 
 @dataclass(frozen=True)
@@ -144,8 +155,8 @@ class SkillVersion:
 class SkillResult:
     """One skill's answer, as its kind has it.
 
-    Of intents, the ranking best first, and the probability that the utterance is in scope; the slots in the
-    order of the text; grammar is None of other kinds.
+    Of intents, the ranking best first, the probability that the utterance is in scope and, if that was asked,
+    what it resembles, nearest first; the slots in the order of the text; grammar is None of other kinds.
     """
 
     skill: SkillVersion
@@ -155,6 +166,7 @@ class SkillResult:
     in_scope: float = 0.0
     slots: tuple[Slot, ...] = ()
     grammar: Grammar | None = None
+    similar: tuple[SimilarUtterance, ...] = ()
 
     @property
     def intent(self) -> Intent | None:

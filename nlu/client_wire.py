@@ -19,6 +19,7 @@ from nlu.client_types import (
     Provenance,
     RefusedSkill,
     ServedSkill,
+    SimilarUtterance,
     SkillDetails,
     SkillKind,
     SkillList,
@@ -76,6 +77,7 @@ def write_request(request: ParseRequest | str) -> nlu_pb2.ParseRequest:
                 min_confidence=request.min_confidence,
                 offset_unit=_OFFSET_UNITS[request.offset_unit],
                 correct_grammar=request.correct_grammar,
+                explain=request.explain,
             ),
         )
     except (TypeError, ValueError) as error:
@@ -192,6 +194,9 @@ def _skill_result(message: nlu_pb2.SkillResult) -> SkillResult:
         in_scope=message.intent.in_scope,
         slots=tuple(map(_slot, message.slots.slots)),
         grammar=_grammar(message.grammar) if message.HasField("grammar") else None,
+        similar=tuple(
+            SimilarUtterance(each.text, each.intent, each.similarity) for each in message.intent.similar
+        ),
     )
 
 

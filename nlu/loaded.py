@@ -16,8 +16,9 @@ from safetensors.numpy import load, save
 from nlu.encoder import EncoderShape
 from nlu.grammar_head import GrammarHead
 from nlu.half import widened
-from nlu.head import IntentHead
+from nlu.head import IntentHead, pooled
 from nlu.lexical import ByLabel, LexicalExpert
+from nlu.neighbours import Neighbours
 from nlu.prompt import Floats, Prompt
 from nlu.slot_head import SlotHead
 from nlu.stored_grammar import grammar_tensors, read_grammar_head
@@ -34,13 +35,17 @@ _SLOTS = (SkillKind.SLOTS, SkillKind.JOINT)
 
 @dataclass(frozen=True, eq=False)
 class LoadedSkill:
-    """One version, its prompt, and the heads of its kind: one, or intent and slots."""
+    """One version, its prompt, and the heads of its kind: one, or intent and slots.
+
+    neighbours: what answers of intents can resemble; None until someone has asked.
+    """
 
     version: SkillVersion
     prompt: Prompt
     intent: IntentHead | None = None
     slots: SlotHead | None = None
     grammar: GrammarHead | None = None
+    neighbours: Neighbours | None = None
 
     def prompt_for(self, expected_slots: Iterable[str]) -> Prompt:
         """Return what the encoder sees if the dialog has just asked for these slots."""
@@ -55,6 +60,9 @@ class LoadedSkill:
         intent = slots = grammar = None
         if self.intent is not None:
             intent = self.intent.answer(text, states, n_best=request.n_best, min_confidence=least)
+            if request.explain and self.neighbours is not None:
+                similar = self.neighbours.nearest(pooled(states), self.intent.exemplars)
+                intent = replace(intent, similar=similar)
         if self.slots is not None:
             slots = self.slots.answer(text, tokens, states, now=now, min_confidence=least)
         if self.grammar is not None:

@@ -16,15 +16,18 @@ from nlu.exemplar_expert import ExemplarExpert
 from nlu.half import Floats
 from nlu.head import pooled
 from nlu.loaded import LoadedSkill, load_skill
+from nlu.neighbours import Neighbours
 from nlu.prompt import Row
 from nlu.tokens import tokenise
 from nlu.warm_up import Encoded, WarmUp
 from skills.errors import SkillRefusedError
 from skills.exemplar import Exemplar
 from skills.skill import SkillVersion
+from skills.training_data import TrainingData
 from storage.catalog import Catalog
 
 BATCH = 32  # skills, or texts, that go through the engine together: efficient, and soon over for callers
+EXPLAINED = 8  # of them where there are many, and someone who asks about them can wait
 
 logger = logging.getLogger(__name__)
 
@@ -107,16 +110,26 @@ class Loader:
             tuple(exemplars), skill.intent.labels, lambda texts: self._features(skill, texts), known
         )
 
+    def neighbours(self, skill: LoadedSkill) -> Neighbours:
+        """Return what answers of a skill of intents can resemble: rows of the job that published the version.
+
+        Raises:
+            CatalogError: the catalog cannot be read.
+        """
+        stored = self._catalog.dataset(skill.version)
+        data = None if stored is None else TrainingData.from_bytes(stored)
+        return Neighbours.of(data, lambda texts: self._features(skill, texts, batch=EXPLAINED))
+
     def _answered(
         self, skills: Sequence[LoadedSkill], begun: Sequence[Encoded]
     ) -> Iterator[LoadedSkill | Refused]:
         for skill, error in zip(skills, self._warm_up.end(skills, begun), strict=True):
             yield skill if error is None else _refused(skill.version, error)
 
-    def _features(self, skill: LoadedSkill, texts: Sequence[str]) -> Floats:
+    def _features(self, skill: LoadedSkill, texts: Sequence[str], batch: int = BATCH) -> Floats:
         features = []
-        for start in range(0, len(texts), BATCH):
-            part = texts[start : start + BATCH]
+        for start in range(0, len(texts), batch):
+            part = texts[start : start + batch]
             rows = [Row(tokenise(self._backbone, text).ids, skill.prompt) for text in part]
             futures = self._encoder.submit(rows, bounded=False)
             features += [pooled(future.result().output) for future in futures]

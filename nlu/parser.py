@@ -16,6 +16,7 @@ from nlu.observer import Answered, current_observer
 from nlu.reader import Reader, Reading
 from nlu.registry import Registry, Snapshot
 from nlu.trial import Trials, routed_version
+from skills.api_key import Scope
 from skills.edits import Edit, map_span_back
 from skills.errors import InputError, UnknownSkillError
 from skills.offsets import OffsetUnit, convert_span
@@ -54,7 +55,7 @@ class Parser:
         """Answer one request; `deadline` is in `time.monotonic()` seconds, and what is bulk can wait for it.
 
         Raises:
-            AccessError: the caller may not use an asked skill.
+            AccessError: the caller may not use an asked skill, or not see what it was trained on.
             UnknownSkillError, SkillRefusedError: an asked skill does not exist or cannot be served.
             InputError: a correction is asked for, but no grammar skill.
             OverloadedError: it would have to wait for too long.
@@ -65,6 +66,8 @@ class Parser:
             request = replace(request, request_id=uuid.uuid4().hex)
         for ref in request.skills:
             caller.check_skill(ref.name)
+        if request.explain:
+            caller.check_scope(Scope.TRAIN, "options.explain")
         snapshot = caller.view(self._current())
         skills = await self._skills(request, snapshot)
         if request.correct_grammar and not any(skill.grammar for skill in skills):
@@ -141,7 +144,8 @@ class Parser:
         versions = [
             version or await self._registry.find(ref) for ref, version in zip(refs, routed, strict=True)
         ]
-        return [await self._registry.load(version) for version in versions]
+        load = self._registry.load_explained if request.explain else self._registry.load
+        return [await load(version) for version in versions]
 
 
 def _mapped_back(result: SkillResult, text: str, edits: Sequence[Edit]) -> SkillResult:

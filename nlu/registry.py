@@ -7,7 +7,7 @@ import logging
 import time
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from nlu.exemplar_expert import ExemplarExpert
 from nlu.loaded import LoadedSkill
@@ -70,6 +70,7 @@ class Registry:
         self._residency = Residency(self._load, skill_memory)
         self._experts: Mapping[Key, ExemplarExpert] = {}
         self._pinned: dict[SkillRef, SkillVersion] = {}
+        self._explaining: dict[Key, asyncio.Future[LoadedSkill]] = {}
         self._changed = asyncio.Event()
         self._woken = asyncio.Event()
         self._closing = asyncio.Event()
@@ -145,6 +146,19 @@ class Registry:
             SkillRefusedError, CatalogError: it cannot be loaded.
         """
         return await self._residency.get(version)
+
+    async def load_explained(self, version: SkillVersion) -> LoadedSkill:
+        """As `load`, with what answers of intents can resemble; the first time, that takes seconds."""
+        skill = await self.load(version)
+        if skill.intent is None or skill.neighbours is not None:
+            return skill
+        key = key_of(version)
+        explaining = self._explaining.get(key)
+        if explaining is None:
+            explaining = asyncio.ensure_future(asyncio.to_thread(self._explained, skill))
+            self._explaining[key] = explaining
+            explaining.add_done_callback(lambda _: self._explaining.pop(key))
+        return await asyncio.shield(explaining)
 
     async def poll(self, seconds: float = POLL_SECONDS) -> None:
         """Refresh until `close`, at once where the catalog tells of changes and otherwise every so often.
@@ -231,3 +245,8 @@ class Registry:
             return with_expert(self._loader.read(version), self._experts.get(key_of(version)))
         skill = self._loader.check(version)
         return with_expert(skill, self._loader.expert(skill, snapshot.exemplars.get(version.name, ())))
+
+    def _explained(self, skill: LoadedSkill) -> LoadedSkill:
+        neighbours = self._loader.neighbours(skill)
+        self._residency.change(skill.version, lambda resident: replace(resident, neighbours=neighbours))
+        return replace(skill, neighbours=neighbours)

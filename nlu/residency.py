@@ -45,7 +45,7 @@ class Residency:
         self._skills: OrderedDict[Key, LoadedSkill] = OrderedDict()
         self._loading: dict[Key, asyncio.Future[LoadedSkill]] = {}
         self._kept: frozenset[Key] = frozenset()
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self.bytes = 0
         self.loads = 0  # that a caller waited for
 
@@ -81,6 +81,13 @@ class Residency:
             self.bytes += array_bytes(skill)
             while self.bytes > self._budget and len(self._skills) > 1:
                 self._drop(next(iter(self._skills)))
+
+    def change(self, version: SkillVersion, change: Callable[[LoadedSkill], LoadedSkill]) -> None:
+        """Put what `change` makes of a version in its place, if it is here."""
+        with self._lock:
+            skill = self.peek(version)
+            if skill is not None:
+                self.put(change(skill))
 
     def keep(self, versions: Iterable[SkillVersion]) -> None:
         """Drop all versions but these; one of the others that is still being loaded does not stay either."""

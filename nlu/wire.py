@@ -72,6 +72,7 @@ def read_request(message: nlu_pb2.ParseRequest, *, request_id: str = "") -> Pars
         expected_slots=tuple(message.context.expected_slots),
         reference_time=_reference_time(message.context),
         correct_grammar=options.correct_grammar,
+        explain=options.explain,
     )
 
 
@@ -208,6 +209,7 @@ def _intent(answer: IntentAnswer) -> nlu_pb2.IntentResult:
     return nlu_pb2.IntentResult(
         ranking=[nlu_pb2.Intent(name=each.name, confidence=each.confidence) for each in answer.ranking],
         in_scope=answer.in_scope,
+        similar=[nlu_pb2.SimilarUtterance(**vars(each)) for each in answer.similar],
     )
 
 

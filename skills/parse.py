@@ -36,7 +36,7 @@ class ParseRequest:
 
     session_id: of the conversation. expected_slots: names that the dialog has just asked for.
     reference_time: what "tomorrow" counts from, None for now. correct_grammar: the other skills read what the
-    grammar skill made of the text, unless slots are expected.
+    grammar skill made of the text, unless slots are expected. explain: intents name what they resemble.
 
     Raises:
         InputError: a value is out of bounds; names the field.
@@ -52,6 +52,7 @@ class ParseRequest:
     expected_slots: tuple[str, ...] = ()
     reference_time: datetime | None = None
     correct_grammar: bool = False
+    explain: bool = False
 
     def __post_init__(self) -> None:
         if len(self.text) > MAX_TEXT:
@@ -90,12 +91,22 @@ class IntentScore:
 
 
 @dataclass(frozen=True)
+class SimilarUtterance:
+    """An utterance of known intent, and how near it is to another one (cosine of features)."""
+
+    text: str
+    intent: str
+    similarity: float
+
+
+@dataclass(frozen=True)
 class IntentAnswer:
-    """What an intent skill says of one utterance: ranking best first."""
+    """What an intent skill says of one utterance: ranking best first, what it resembles nearest first."""
 
     outcome: Outcome
     ranking: tuple[IntentScore, ...]
     in_scope: float  # probability, [0, 1]
+    similar: tuple[SimilarUtterance, ...] = ()
 
 
 @dataclass(frozen=True)

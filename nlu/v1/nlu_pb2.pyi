@@ -70,16 +70,18 @@ class ParseContext(_message.Message):
     def __init__(self, session_id: _Optional[str] = ..., previous_system_utterance: _Optional[str] = ..., expected_intents: _Optional[_Iterable[str]] = ..., expected_slots: _Optional[_Iterable[str]] = ..., reference_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
 
 class ParseOptions(_message.Message):
-    __slots__ = ("n_best", "min_confidence", "offset_unit", "correct_grammar")
+    __slots__ = ("n_best", "min_confidence", "offset_unit", "correct_grammar", "explain")
     N_BEST_FIELD_NUMBER: _ClassVar[int]
     MIN_CONFIDENCE_FIELD_NUMBER: _ClassVar[int]
     OFFSET_UNIT_FIELD_NUMBER: _ClassVar[int]
     CORRECT_GRAMMAR_FIELD_NUMBER: _ClassVar[int]
+    EXPLAIN_FIELD_NUMBER: _ClassVar[int]
     n_best: int
     min_confidence: float
     offset_unit: OffsetUnit
     correct_grammar: bool
-    def __init__(self, n_best: _Optional[int] = ..., min_confidence: _Optional[float] = ..., offset_unit: _Optional[_Union[OffsetUnit, str]] = ..., correct_grammar: bool = ...) -> None: ...
+    explain: bool
+    def __init__(self, n_best: _Optional[int] = ..., min_confidence: _Optional[float] = ..., offset_unit: _Optional[_Union[OffsetUnit, str]] = ..., correct_grammar: bool = ..., explain: bool = ...) -> None: ...
 
 class ParseRequest(_message.Message):
     __slots__ = ("request_id", "text", "language", "skills", "context", "options")
@@ -105,13 +107,25 @@ class Intent(_message.Message):
     confidence: float
     def __init__(self, name: _Optional[str] = ..., confidence: _Optional[float] = ...) -> None: ...
 
+class SimilarUtterance(_message.Message):
+    __slots__ = ("text", "intent", "similarity")
+    TEXT_FIELD_NUMBER: _ClassVar[int]
+    INTENT_FIELD_NUMBER: _ClassVar[int]
+    SIMILARITY_FIELD_NUMBER: _ClassVar[int]
+    text: str
+    intent: str
+    similarity: float
+    def __init__(self, text: _Optional[str] = ..., intent: _Optional[str] = ..., similarity: _Optional[float] = ...) -> None: ...
+
 class IntentResult(_message.Message):
-    __slots__ = ("ranking", "in_scope")
+    __slots__ = ("ranking", "in_scope", "similar")
     RANKING_FIELD_NUMBER: _ClassVar[int]
     IN_SCOPE_FIELD_NUMBER: _ClassVar[int]
+    SIMILAR_FIELD_NUMBER: _ClassVar[int]
     ranking: _containers.RepeatedCompositeFieldContainer[Intent]
     in_scope: float
-    def __init__(self, ranking: _Optional[_Iterable[_Union[Intent, _Mapping]]] = ..., in_scope: _Optional[float] = ...) -> None: ...
+    similar: _containers.RepeatedCompositeFieldContainer[SimilarUtterance]
+    def __init__(self, ranking: _Optional[_Iterable[_Union[Intent, _Mapping]]] = ..., in_scope: _Optional[float] = ..., similar: _Optional[_Iterable[_Union[SimilarUtterance, _Mapping]]] = ...) -> None: ...
 
 class SkillVersionRef(_message.Message):
     __slots__ = ("name", "version", "sha256")

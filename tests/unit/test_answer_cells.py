@@ -8,6 +8,7 @@ from nlu.client_types import (
     Grammar,
     Intent,
     Outcome,
+    SimilarUtterance,
     SkillKind,
     SkillResult,
     SkillVersion,
@@ -23,6 +24,10 @@ SLOTS = SkillResult(VERSION, SkillKind.SLOTS, Outcome.MATCHED, slots=(CITY, DATE
 JOINT = SkillResult(
     VERSION, SkillKind.JOINT, Outcome.MATCHED, (Intent("book", 0.9), Intent("cancel", 0.1)), 0.9, (DATE,)
 )
+SIMILAR = (SimilarUtterance("get me a flight", "book", 0.93125), SimilarUtterance("drop it", "cancel", 0.5))
+EXPLAINED = SkillResult(
+    VERSION, SkillKind.INTENT, Outcome.MATCHED, (Intent("book", 0.9),), 0.9, similar=SIMILAR
+)
 EDITS = (Edit(2, 6, "has", 0.9), Edit(7, 9, "", 0.5), Edit(14, 14, " now", 0.5))
 
 
@@ -35,6 +40,7 @@ def corrected(text: str, *edits: Edit, confidence: float = 0.125) -> SkillResult
     ("answer", "plain"),
     [
         (SLOTS, "city:destination=New York City 0.900, date=2026-03-06 0.755"),
+        (EXPLAINED, "book 0.900; 0.931 like 'get me a flight' book, 0.500 like 'drop it' cancel"),
         (JOINT, "book 0.900, cancel 0.100; date=2026-03-06 0.755"),
         (SkillResult(VERSION, SkillKind.SLOTS, Outcome.MATCHED), ""),
         (SkillResult(VERSION, SkillKind.INTENT, Outcome.EMPTY_INPUT), ""),

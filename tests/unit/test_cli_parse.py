@@ -113,10 +113,10 @@ def test_skills_and_ranking_are_passed_on(asked: Asked) -> None:
 
 
 def test_context_and_correction_are_passed_on(asked: Asked) -> None:
-    run("six", "--expected-slots", "time, people", "--correct-grammar", "--server", "a:1")
+    run("six", "--expected-slots", "time, people", "--correct-grammar", "--explain", "--server", "a:1")
 
     assert asked.requests == [
-        ParseRequest("six", n_best=5, expected_slots=("time", "people"), correct_grammar=True)
+        ParseRequest("six", n_best=5, expected_slots=("time", "people"), correct_grammar=True, explain=True)
     ]
 
 

@@ -38,6 +38,7 @@ ANSWER = nlu_pb2.ParseResponse(
                     nlu_pb2.Intent(name="blue", confidence=0.25),
                 ],
                 in_scope=0.5,
+                similar=[nlu_pb2.SimilarUtterance(text="rose", intent="red", similarity=0.5)],
             ),
         ),
         nlu_pb2.SkillResult(
@@ -87,6 +88,7 @@ RESULT = ParseResult(
             Outcome.MATCHED,
             (types.Intent("red", 0.75), types.Intent("blue", 0.25)),
             0.5,
+            similar=(types.SimilarUtterance("rose", "red", 0.5),),
         ),
         types.SkillResult(
             types.SkillVersion("beta", 1, "f11"),
@@ -164,6 +166,7 @@ def test_all_of_a_request_is_written() -> None:
         expected_slots=("shade",),
         reference_time=datetime(2026, 1, 2, 3, 4, tzinfo=timezone(timedelta(hours=9))),
         correct_grammar=True,
+        explain=True,
     )
     assert write_request(request) == nlu_pb2.ParseRequest(
         text="hello",
@@ -182,6 +185,7 @@ def test_all_of_a_request_is_written() -> None:
             min_confidence=0.25,
             offset_unit=nlu_pb2.OFFSET_UNIT_UTF16_UNITS,
             correct_grammar=True,
+            explain=True,
         ),
     )
 

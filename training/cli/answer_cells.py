@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from rich.style import Style
 from rich.text import Text
 
-from nlu.client_types import Grammar, Outcome, SkillResult, Slot
+from nlu.client_types import Grammar, Outcome, SimilarUtterance, SkillResult, Slot
 from training.cli.output import cell, percent
 
 OUTCOME_STYLES = {
@@ -31,10 +31,12 @@ def utterance_cell(text: str, answer: SkillResult, *, colours: bool) -> Text:
 
 
 def answer_cell(text: str, answer: SkillResult, *, colours: bool) -> Text:
-    """Return what the skill says: a ranking, slots with their values, a correction as a word diff."""
+    """Return what the skill says: a ranking and what it resembles, slots, a correction as a word diff."""
     parts: list[Text] = []
     if answer.ranking:
         parts.append(_bars(answer) if colours else _ranking(answer))
+    if answer.similar:
+        parts.append(_similar(answer.similar, colours=colours))
     if answer.slots:
         parts.append(_legend(answer.slots, colours=colours))
     if answer.grammar is not None and answer.outcome is not Outcome.EMPTY_INPUT:
@@ -58,6 +60,16 @@ def _bar(share: float) -> str:
 
 def _ranking(answer: SkillResult) -> Text:
     return cell(", ".join(f"{each.name} {each.confidence:.3f}" for each in answer.ranking))
+
+
+def _similar(similar: Sequence[SimilarUtterance], *, colours: bool) -> Text:
+    lines = [
+        Text.assemble(
+            cell(f"{each.similarity:.3f} like ", "dim"), cell(repr(each.text)), cell(f" {each.intent}", "dim")
+        )
+        for each in similar
+    ]
+    return Text("\n" if colours else ", ").join(lines)
 
 
 def _legend(slots: Sequence[Slot], *, colours: bool) -> Text:

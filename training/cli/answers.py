@@ -13,6 +13,7 @@ from nlu.client_types import (
     Outcome,
     ParseRequest,
     ParseResult,
+    SimilarUtterance,
     SkillKind,
     SkillResult,
     SkillVersion,
@@ -84,6 +85,7 @@ async def _ask_catalog(requests: Sequence[ParseRequest], settings: ServerSetting
             n_best=each.n_best,
             expected_slots=each.expected_slots,
             correct_grammar=each.correct_grammar,
+            explain=each.explain,
         )
         for each in requests
     ]
@@ -140,6 +142,7 @@ def _skill_result(result: parse.SkillResult) -> SkillResult:
         in_scope=intent.in_scope if intent else 0.0,
         slots=tuple(map(_slot, slots.slots)) if slots else (),
         grammar=_grammar(grammar) if grammar else None,
+        similar=tuple(SimilarUtterance(**asdict(each)) for each in intent.similar) if intent else (),
     )
 
 

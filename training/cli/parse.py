@@ -49,6 +49,11 @@ STANDARD_INPUT = "-"
     is_flag=True,
     help="Let a grammar skill run first, and the others read its correction, unless slots are expected.",
 )
+@setting(
+    "--explain",
+    is_flag=True,
+    help="Name the utterances that answers of intents resemble. The API key needs the scope train.",
+)
 @shared(
     "--api-key",
     default="",
@@ -82,6 +87,7 @@ def parse(context: click.Context, /, texts: tuple[str, ...], **options: Any) -> 
             n_best=options["n_best"],
             expected_slots=_listed(options["expected_slots"]),
             correct_grammar=options["correct_grammar"],
+            explain=options["explain"],
         )
         for text in utterances
     ]
