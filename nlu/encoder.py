@@ -81,7 +81,7 @@ class Encoder(nn.Module):
         Returns:
             (B, L, D) hidden states at the fork.
         """
-        bias = self._attention_bias(mask, None, embeddings.dtype)
+        bias = self.attention_bias(mask, None, embeddings.dtype)
         hidden = embeddings
         for layer in self.layers[: self.shape.fork]:
             hidden = layer(hidden, bias, None)
@@ -103,7 +103,7 @@ class Encoder(nn.Module):
         """
         if prompt is not None and prompt_mask is None:
             prompt_mask = mask.new_ones(prompt.shape[0], prompt.shape[3])
-        bias = self._attention_bias(mask, prompt_mask, hidden.dtype)
+        bias = self.attention_bias(mask, prompt_mask, hidden.dtype)
         for index, layer in enumerate(self.layers[self.shape.fork :]):
             hidden = layer(hidden, bias, None if prompt is None else prompt[:, index])
         states: Tensor = self.final_norm(hidden)
@@ -117,13 +117,13 @@ class Encoder(nn.Module):
 
     def keys_and_values(self, hidden: Tensor, mask: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield each top layer's keys and values (B, L, H*K) of the tokens themselves, without a prompt."""
-        bias = self._attention_bias(mask, None, hidden.dtype)
+        bias = self.attention_bias(mask, None, hidden.dtype)
         for layer in cast(Iterable[Layer], self.layers[self.shape.fork :]):
             _, keys, values = layer.qkv(layer.attention_norm(hidden)).chunk(3, dim=-1)
             yield keys, values
             hidden = layer(hidden, bias, None)
 
-    def _attention_bias(self, mask: Tensor, prompt_mask: Tensor | None, dtype: torch.dtype) -> Tensor:
+    def attention_bias(self, mask: Tensor, prompt_mask: Tensor | None, dtype: torch.dtype) -> Tensor:
         """Return (B, H, L, P+L): position bias of the tokens, none for the prompt; lowest if masked."""
         length = mask.shape[1]
         bucket = relative_buckets(length, self.shape.num_buckets, self.shape.max_distance, mask.device)
@@ -154,7 +154,7 @@ class Block(nn.Module):
     def attend(self, query: Tensor, key: Tensor, value: Tensor, bias: Tensor) -> Tensor:
         """Return (B, L, H*K) of (B, L, H*K) queries over (B, S, H*K) keys and values."""
         attended = F.scaled_dot_product_attention(
-            self._heads(query), self._heads(key), self._heads(value), attn_mask=bias, scale=1.0
+            self.heads(query), self.heads(key), self.heads(value), attn_mask=bias, scale=1.0
         )
         return attended.transpose(1, 2).flatten(2)
 
@@ -164,7 +164,7 @@ class Block(nn.Module):
         change: Tensor = self.down(F.gelu(gate, approximate="tanh") * up)
         return change
 
-    def _heads(self, states: Tensor) -> Tensor:
+    def heads(self, states: Tensor) -> Tensor:
         """(B, L, H*K) -> (B, H, L, K)."""
         heads: Tensor = states.unflatten(-1, (self.shape.num_heads, self.shape.d_kv))  # type: ignore[no-untyped-call]
         return heads.transpose(1, 2)

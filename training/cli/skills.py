@@ -26,6 +26,7 @@ _COMMANDS = {
     "compare": "training.cli.compare:compare",
     "correct": "training.cli.trials:correct",
     "corrections": "training.cli.trials:corrections",
+    "explain": "training.cli.explain:explain",
     "export": "training.cli.skill_files:export_skill",
     "history": "training.cli.history:history",
     "import": "training.cli.skill_files:import_skill",
