@@ -10,6 +10,9 @@ from numpy.typing import NDArray
 
 from nlu.half import Floats as Floats
 from nlu.half import Halves, widen_into
+from skills.errors import InputError
+
+MAX_LENGTH = 256  # vectors: a longer one would make others wait that share its batch
 
 
 @dataclass(frozen=True, eq=False)
@@ -19,11 +22,17 @@ class Prompt:
     deep: (top layers, 2, P, H*K) keys and values above the fork, or None; in half precision as stored.
     soft: (S, D) embeddings before the tokens, or None. adapted: whether it was tuned on the dialog adapter,
     and so is to run on it.
+
+    Raises:
+        InputError: it has more than MAX_LENGTH vectors.
     """
 
     deep: Halves | None = None
     soft: Floats | None = None
     adapted: bool = False
+
+    def __post_init__(self) -> None:
+        _check_length(self.length)
 
     @property
     def soft_length(self) -> int:
@@ -46,15 +55,26 @@ class DecoderPrompt:
 
     own: (decoder layers, 2, P, H*K) keys and values before its tokens; memory: the same, beside the
     encoder's states.
+
+    Raises:
+        InputError: either has more than MAX_LENGTH vectors.
     """
 
     own: Floats
     memory: Floats
 
+    def __post_init__(self) -> None:
+        _check_length(max(self.length, self.memory.shape[2]))
+
     @property
     def length(self) -> int:
         """Number of vectors before the tokens."""
         return int(self.own.shape[2])
+
+
+def _check_length(length: int) -> None:
+    if length > MAX_LENGTH:
+        raise InputError(f"its prompt has {length} vectors, at most {MAX_LENGTH} are allowed")
 
 
 def stacked(prompts: Sequence[Halves]) -> tuple[Floats, NDArray[np.bool_]]:

@@ -168,6 +168,7 @@ BUCKETS = make_head().lexical.by_label().buckets  # type: ignore[union-attr]
         ({"lexical__scale": MISSING}, "lacks 'lexical.scale'"),
         ({"prompt__deep": np.zeros((8, 2, 16, 384), np.float16)}, r"prompt.deep has shape \(8, 2, 16, 384\)"),
         ({"prompt__deep": np.zeros((4, 2, 16, 512), np.float16)}, r"prompt.deep has shape \(4, 2, 16, 512\)"),
+        ({"prompt__deep": np.zeros((4, 2, 257, 384), np.float16)}, "its prompt has 257 vectors, at most 256"),
         ({"prompt__deep": np.zeros((4, 2, 0, 384), np.float16)}, r"prompt.deep has shape \(4, 2, 0, 384\)"),
         ({"prompt__deep": np.zeros(5, np.float16)}, r"prompt.deep has shape \(5,\)"),
         ({"head__prototypes": np.zeros((4, 512), np.float16)}, r"\(4, 512\), expected \(3, 512\)"),

@@ -90,6 +90,11 @@ def not_finite(checkpoint: Path) -> None:
     save_file({EMBEDDINGS: np.full((4, 512), np.nan, np.float32)}, checkpoint / WEIGHTS)
 
 
+def too_long(checkpoint: Path) -> None:
+    rewrite(checkpoint, num_virtual_tokens=257)
+    save_file({EMBEDDINGS: np.zeros((257, 512), np.float32)}, checkpoint / WEIGHTS)
+
+
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
@@ -99,6 +104,7 @@ def not_finite(checkpoint: Path) -> None:
         (pickled, "pickles are not read"),
         (broken_weights, "no 'prompt_embeddings' that can be read"),
         (not_finite, "not finite"),
+        (too_long, "257 vectors, at most 256"),
     ],
 )
 def test_what_does_not_fit_is_refused(

@@ -46,7 +46,8 @@ def explain(skill: str, **options: Any) -> None:
     from training.prompt_study import nearest_words, study_layers
 
     loaded, backbone = load_version(SkillRef.parse(skill), options)
-    encoder, prompt = backbone.encoder(), loaded.prompt
+    prompt = loaded.prompt
+    encoder = backbone.encoder(adapted=prompt.adapted)
     if prompt.soft is not None:
         words = nearest_words(prompt.soft, encoder.embedding.weight.numpy(), backbone.tokenizer)
         _show(options["json"], loaded.version, "vectors", words, _words_table(words), _SOFT_CAVEAT)
