@@ -9,7 +9,7 @@ KEEPALIVE_SECONDS = 60.0  # of silence, after which the caller is asked whether 
 KEEPALIVE_TIMEOUT = 20.0  # seconds; without an answer by then, its calls end
 
 
-def server_options() -> list[tuple[str, int]]:
+def server_options(*, shares_port: bool = False) -> list[tuple[str, int]]:
     """Return the bounds as gRPC takes them; its own let a vanished caller keep its streams for hours."""
     return [
         ("grpc.max_receive_message_length", MESSAGE_BYTES),
@@ -19,5 +19,5 @@ def server_options() -> list[tuple[str, int]]:
         ("grpc.keepalive_time_ms", round(1e3 * KEEPALIVE_SECONDS)),
         ("grpc.keepalive_timeout_ms", round(1e3 * KEEPALIVE_TIMEOUT)),
         ("grpc.keepalive_permit_without_calls", 1),
-        ("grpc.so_reuseport", 0),  # otherwise two servers share a port in silence
+        ("grpc.so_reuseport", int(shares_port)),  # otherwise two servers share a port in silence
     ]

@@ -9,8 +9,10 @@ from __future__ import annotations
 import math
 import re
 import zlib
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 from typing import Any
 
@@ -22,6 +24,8 @@ from nlu.half import Floats
 BUCKETS = 1 << 16
 MAX_BUCKETS_PER_LABEL = 1024  # bounds the stored bytes: at most 3 KB a label
 CHARACTER_LENGTHS = (2, 3, 4, 5)
+WORDS = 4096  # whose n-grams are remembered, if they are short: most of what is said, in 5 MB at most
+SHORT = 24  # characters
 WORD = re.compile(r"\w+|[^\w\s]")
 
 Counted = tuple[NDArray[np.int64], NDArray[np.float64]]  # distinct buckets, and a value for each
@@ -147,21 +151,33 @@ def _unit(vector: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _counted(text: str) -> Counted:
-    """Return the buckets of the n-grams of `text`, in rising order, and 1 + log(count) of each."""
-    hashes = [zlib.crc32(gram.encode()) % BUCKETS for gram in _ngrams(text.casefold())]
-    buckets, counts = np.unique(np.array(hashes, np.int64), return_counts=True)
-    return buckets, 1 + np.log(counts)
+    """Return the buckets of the n-grams of `text`, in rising order, and 1 + log(count) of each.
 
-
-def _ngrams(text: str) -> list[str]:
-    """Words, pairs of words, and character n-grams inside each word with its edges marked."""
-    words = WORD.findall(text)
-    grams = [*words, *(f"{left} {right}" for left, right in pairwise(words))]
+    Words, pairs of words, and character n-grams inside each word with its edges marked.
+    """
+    words = WORD.findall(text.casefold())
+    buckets = [_bucket(f"{left} {right}") for left, right in pairwise(words)]
     for word in words:
-        edged = f" {word} "
-        for length in CHARACTER_LENGTHS:
-            if len(edged) <= length:
-                grams.append(f"#{edged}")
-                break
-            grams += [f"#{edged[i : i + length]}" for i in range(len(edged) - length + 1)]
-    return grams
+        buckets += _buckets_of_short(word) if len(word) <= SHORT else _buckets_of(word)
+    counts = Counter(buckets)
+    distinct = sorted(counts)
+    values = 1 + np.log(np.array([counts[bucket] for bucket in distinct], np.int64))
+    return np.array(distinct, np.int64), values
+
+
+def _buckets_of(word: str) -> tuple[int, ...]:
+    """Return the buckets of a word and of its character n-grams."""
+    grams, edged = [word], f" {word} "
+    for length in CHARACTER_LENGTHS:
+        if len(edged) <= length:
+            grams.append(f"#{edged}")
+            break
+        grams += [f"#{edged[i : i + length]}" for i in range(len(edged) - length + 1)]
+    return tuple(map(_bucket, grams))
+
+
+_buckets_of_short = lru_cache(maxsize=WORDS)(_buckets_of)
+
+
+def _bucket(gram: str) -> int:
+    return zlib.crc32(gram.encode()) % BUCKETS

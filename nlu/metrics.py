@@ -1,23 +1,21 @@
-"""What a server tells Prometheus, on a port of its own: its instruments, and how things are when asked."""
+"""What a server tells Prometheus: its instruments, and how things are when asked."""
 
 from __future__ import annotations
 
 import asyncio
-import ssl
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager, suppress
-from dataclasses import replace
+from contextlib import asynccontextmanager, suppress
 
-from prometheus_client import CollectorRegistry, ProcessCollector, start_http_server
+from prometheus_client import ProcessCollector
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from nlu.instruments import Instruments
 from nlu.job_watch import JobWatch
+from nlu.metrics_port import Publish, published
 from nlu.service import Service
 from nlu.tls import TlsFiles
-from skills.errors import InputError
 
 
 class ServiceCollector(Collector):
@@ -85,11 +83,14 @@ class ServiceCollector(Collector):
 
 @asynccontextmanager
 async def serving_metrics(
-    service: Service, instruments: Instruments, address: str, *, tls: TlsFiles | None = None
+    service: Service,
+    instruments: Instruments,
+    address: str,
+    *,
+    tls: TlsFiles | None = None,
+    publish: Publish = published,
 ) -> AsyncIterator[str]:
-    """Serve Prometheus' text format on HOST:PORT in a thread of its own, and yield the URL.
-
-    With TLS files it is HTTPS, and follows them; it asks for no client certificate.
+    """Let Prometheus read the instruments and the service's numbers, and yield the URL.
 
     Raises:
         InputError: the address cannot be listened on, or the files cannot be used.
@@ -97,7 +98,7 @@ async def serving_metrics(
     jobs = JobWatch(service.catalog.jobs, instruments.job_ended)
     instruments.registry.register(ServiceCollector(service, instruments, jobs))
     ProcessCollector(registry=instruments.registry)
-    with _listening(instruments.registry, address, tls) as url:
+    with publish(instruments.registry, address, tls) as url:
         following = asyncio.create_task(jobs.follow())
         try:
             yield url
@@ -105,33 +106,6 @@ async def serving_metrics(
             following.cancel()
             with suppress(asyncio.CancelledError):
                 await following
-
-
-@contextmanager
-def _listening(registry: CollectorRegistry, address: str, tls: TlsFiles | None) -> Iterator[str]:
-    follow = None if tls is None else replace(tls, client_ca=None).context().sni_callback
-    host, _, port = address.rpartition(":")
-    try:
-        server, thread = start_http_server(
-            int(port),
-            host.strip("[]"),
-            registry,
-            certfile=None if tls is None else str(tls.certificate),
-            keyfile=None if tls is None else str(tls.key),
-        )
-        if isinstance(server.socket, ssl.SSLSocket):
-            server.socket.context.sni_callback = follow
-    except (OSError, ValueError, OverflowError) as error:
-        raise InputError(
-            f"cannot listen on {address} for metrics ({error}): name a free HOST:PORT of this machine",
-            field="metrics",
-        ) from error
-    try:
-        yield f"{'http' if tls is None else 'https'}://{host}:{server.server_port}/metrics"
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
 
 
 def _gauge(name: str, text: str, value: float) -> GaugeMetricFamily:

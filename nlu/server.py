@@ -13,22 +13,16 @@ from contextlib import (
     AsyncExitStack,
     asynccontextmanager,
     contextmanager,
-    suppress,
 )
 from functools import cache
 from typing import TYPE_CHECKING
 
-import grpc
-from grpc_health.v1 import health, health_pb2, health_pb2_grpc
-from grpc_reflection.v1alpha import reflection
-
 from nlu.access import KeyRing
 from nlu.backbone import Backbone
 from nlu.batcher import Batcher
-from nlu.catalog_health import tell_of_catalog
 from nlu.compute import Compute, choose
-from nlu.connections import server_options
 from nlu.corrector import Correction, CorrectionRow, Corrector
+from nlu.endpoint import Endpoint
 from nlu.engine import Engine, make_decoder, make_engine
 from nlu.interceptors import CallBoundary
 from nlu.loader import Loader
@@ -41,20 +35,16 @@ from nlu.row_cache import RowCache
 from nlu.server_settings import ServerSettings
 from nlu.service import NluServicer, Service
 from nlu.training_service import CheckTraining, Training, TrainingServicer
-from nlu.v1 import nlu_pb2, nlu_pb2_grpc, training_pb2, training_pb2_grpc
-from skills.errors import InputError
 from storage.catalog import Catalog
 
 if TYPE_CHECKING:
     from nlu.instruments import Instruments
+    from nlu.metrics_port import Publish
 
 CORRECTION_NICENESS = 10  # of its thread: intents and slots, which most dialogs wait for, go first
 CORRECTION_TOKENS = 256  # of one batch: larger ones take longer and are no more efficient (measured)
 SWITCH_SECONDS = 0.0001  # between threads: with Python's 5 ms, engines wait for refusals (docs/overload.md)
 CORRECTION_SHARE = 8  # of the row cache: one part in so many is for corrections, which are small
-FLUSH_SECONDS = 1.0  # for the last answers to leave, after they were given
-NLU_SERVICE: str = nlu_pb2.DESCRIPTOR.services_by_name["NluService"].full_name
-TRAINING_SERVICE: str = training_pb2.DESCRIPTOR.services_by_name["TrainingService"].full_name
 
 logger = logging.getLogger(__name__)
 
@@ -100,19 +90,21 @@ async def open_service(settings: ServerSettings, observer: Observer = NOBODY) ->
 async def serve(
     settings: ServerSettings,
     *,
-    ready: Callable[[str], None] = lambda address: None,
+    ready: Callable[[Sequence[str]], None] = lambda addresses: None,
     check_training: CheckTraining = lambda request, data: None,
+    publish: Publish | None = None,
 ) -> None:
     """Serve until SIGTERM or SIGINT, answer what is in flight, and return.
 
-    Health is NOT_SERVING until the skills are warm; a signal before that ends the process at once. Runs in
-    the main thread, where signals arrive.
+    Health is NOT_SERVING until the skills are warm; a signal before that ends the process at once. A server
+    that shares its ports takes calls only then, for others could answer them. Runs in the main thread, where
+    signals arrive.
 
     Args:
         settings: where to listen and what to serve.
-        ready: called with the bound address, and then with the URLs of HTTP and of metrics, when requests are
-            answered.
+        ready: called with the bound address, and the URLs of HTTP and of metrics, when requests are answered.
         check_training: raises InputError at the submission of a training that a worker could not run.
+        publish: lets Prometheus read the metrics; by default, on the settings' address.
 
     Raises:
         BackboneError, CatalogError, InputError: it cannot start.
@@ -120,18 +112,18 @@ async def serve(
     servicer, training = NluServicer(), TrainingServicer()
     keys = KeyRing() if settings.needs_keys else None
     watch = Watch.of(settings)
-    healthy, boundary = health.aio.HealthServicer(), CallBoundary(keys=keys, observer=watch.observer)
-    server = _make_server(settings, (servicer, training), healthy, boundary)
-    await _set_health(healthy, settings, serving=False)
-    address = _bind(server, settings)
-    await server.start()
-    http = AsyncExitStack()
-    try:
-        addresses = [address]
+    endpoint = Endpoint(settings, servicer, training, CallBoundary(keys=keys, observer=watch.observer))
+    http, addresses = AsyncExitStack(), list[str]()
+
+    async def listen() -> None:
+        addresses.append(await endpoint.start())
         if settings.http:
-            addresses.append(
-                await http.enter_async_context(_serving_http(servicer, settings, keys, watch.observer))
-            )
+            serving = _serving_http(servicer, settings, keys, watch.observer)
+            addresses.append(await http.enter_async_context(serving))
+
+    try:
+        if not settings.shares_ports:
+            await listen()
         async with (
             open_service(settings, watch.observer) as service,
             _following(keys, service, settings) as following,
@@ -141,32 +133,31 @@ async def serve(
                 _tune_interpreter()
                 servicer.start(service)
                 training.start(Training(service.catalog, check_training))
-                await _set_health(healthy, settings, serving=True)
+                if settings.shares_ports:
+                    await listen()
+                await endpoint.set_health(serving=True)
                 polling = asyncio.create_task(service.registry.poll(settings.poll_seconds))
-                telling = asyncio.create_task(
-                    tell_of_catalog(healthy, service.registry, settings.poll_seconds)
-                )
+                telling = asyncio.create_task(endpoint.tell_of_catalog(service.registry))
                 stopping = asyncio.create_task(stop.wait())
                 if watch.instruments is not None:
-                    metrics = _serving_metrics(service, watch.instruments, settings)
+                    metrics = _serving_metrics(service, watch.instruments, settings, publish)
                     addresses.append(await stack.enter_async_context(metrics))
                 logger.info("serving on %s", " and ".join(addresses))
-                for each in addresses:
-                    ready(each)
+                ready(addresses)
                 try:
                     await asyncio.wait({polling, stopping, *following}, return_when=asyncio.FIRST_COMPLETED)
                 finally:
                     logger.info("stopping: no new requests, %g s for those in flight", settings.grace_seconds)
-                    await healthy.enter_graceful_shutdown()
+                    await endpoint.leave()
                     servicer.stop()
                     training.stop()
-                    await asyncio.gather(_drain(server, boundary, settings.grace_seconds), http.aclose())
+                    await asyncio.gather(endpoint.drain(), http.aclose())
                     stopping.cancel()
                     telling.cancel()
                 await polling  # ends with the registry; if a fault ended it, that ends the server, too
     finally:
         await http.aclose()
-        await server.stop(None)
+        await endpoint.close()
         await asyncio.to_thread(watch.observer.close)
 
 
@@ -175,14 +166,6 @@ def _tune_interpreter() -> None:
     sys.setswitchinterval(SWITCH_SECONDS)
     gc.collect()
     gc.freeze()
-
-
-async def _drain(server: grpc.aio.Server, boundary: CallBoundary, grace_seconds: float) -> None:
-    """Stop when what is in flight has been answered."""
-    # gRPC's own grace would cancel calls that arrive meanwhile, and wait for health watches.
-    with suppress(TimeoutError):
-        await asyncio.wait_for(boundary.idle(), grace_seconds)
-    await server.stop(FLUSH_SECONDS)
 
 
 @asynccontextmanager
@@ -210,15 +193,19 @@ def _serving_http(
         settings.http,
         grace_seconds=settings.grace_seconds,
         tls=settings.tls,
+        shares_port=settings.shares_ports,
     )
 
 
 def _serving_metrics(
-    service: Service, instruments: Instruments, settings: ServerSettings
+    service: Service, instruments: Instruments, settings: ServerSettings, publish: Publish | None
 ) -> AbstractAsyncContextManager[str]:
     from nlu.metrics import serving_metrics
+    from nlu.metrics_port import published
 
-    return serving_metrics(service, instruments, settings.metrics, tls=settings.tls)
+    return serving_metrics(
+        service, instruments, settings.metrics, tls=settings.tls, publish=publish or published
+    )
 
 
 def _load(settings: ServerSettings) -> tuple[Backbone, Engine, Compute]:
@@ -242,53 +229,6 @@ def _corrections(
         return Corrector(make_decoder(backbone, compute, engine))
 
     return lambda rows: corrector().correct(rows)
-
-
-def _make_server(
-    settings: ServerSettings,
-    servicers: tuple[NluServicer, TrainingServicer],
-    healthy: health.aio.HealthServicer,
-    boundary: CallBoundary,
-) -> grpc.aio.Server:
-    server = grpc.aio.server(
-        interceptors=[boundary],
-        options=server_options(),
-    )
-    nlu_pb2_grpc.add_NluServiceServicer_to_server(servicers[0], server)
-    if settings.training:
-        training_pb2_grpc.add_TrainingServiceServicer_to_server(servicers[1], server)
-    health_pb2_grpc.add_HealthServicer_to_server(healthy, server)
-    if settings.reflection:
-        names = (*_services(settings), health.SERVICE_NAME, reflection.SERVICE_NAME)
-        reflection.enable_server_reflection(names, server)
-    return server
-
-
-def _bind(server: grpc.aio.Server, settings: ServerSettings) -> str:
-    try:
-        if settings.tls is None:
-            port = server.add_insecure_port(settings.address)
-        else:
-            port = server.add_secure_port(settings.address, settings.tls.credentials())
-    except RuntimeError as error:
-        raise InputError(
-            f"cannot listen on {settings.address}: another program has the port, or the address is not of "
-            "this machine; choose another (port 0 takes a free one)",
-            field="address",
-        ) from error
-    if settings.address.startswith("unix"):
-        return settings.address
-    return f"{settings.address.rpartition(':')[0]}:{port}"
-
-
-def _services(settings: ServerSettings) -> tuple[str, ...]:
-    return (NLU_SERVICE, TRAINING_SERVICE) if settings.training else (NLU_SERVICE,)
-
-
-async def _set_health(healthy: health.aio.HealthServicer, settings: ServerSettings, *, serving: bool) -> None:
-    response = health_pb2.HealthCheckResponse
-    for name in (health.OVERALL_HEALTH, *_services(settings)):
-        await healthy.set(name, response.SERVING if serving else response.NOT_SERVING)
 
 
 @contextmanager

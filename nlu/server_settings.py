@@ -29,6 +29,7 @@ class ServerSettings:
     catalog: str  # URL
     backbone: str = EMBEDDED
     address: str = "127.0.0.1:50051"  # port 0 takes a free one
+    workers: int = 1  # servers that share the ports, of which this is one; each with an engine of its own
     http: str = ""  # another address, for Rasa's NLU HTTP API; none for no HTTP
     http_token: str = field(default="", repr=False)  # of those who may ask there; none lets everyone ask
     metrics: str = ""  # another address, for Prometheus; it asks for no key, and none is no metrics
@@ -58,11 +59,16 @@ class ServerSettings:
 
     def __post_init__(self) -> None:
         at_least: dict[str, float] = {"queue_rows": 1, "queue_seconds": 0, "batch_tokens": MAX_TOKENS}
-        at_least |= {"grace_seconds": 0, "skill_memory": 0, "row_cache": 0}
+        at_least |= {"workers": 1, "grace_seconds": 0, "skill_memory": 0, "row_cache": 0}
         for name, least in at_least.items():
             value = getattr(self, name)
             if not value >= least:
                 raise InputError(f"{name} is {value}, at least {least} is needed", field=name)
+        if self.shares_ports and self.address.startswith("unix"):
+            raise InputError(
+                f"{self.workers} workers cannot share {self.address}: give HOST:PORT, or one worker",
+                field="workers",
+            )
         if not self.poll_seconds > 0:
             raise InputError(
                 f"poll_seconds is {self.poll_seconds}, more than 0 is needed", field="poll_seconds"
@@ -95,6 +101,11 @@ class ServerSettings:
         if self.tls_certificate is None or self.tls_key is None:
             return None
         return TlsFiles(self.tls_certificate, self.tls_key, self.tls_client_ca)
+
+    @property
+    def shares_ports(self) -> bool:
+        """Whether other servers of a group listen on the same ports."""
+        return self.workers > 1
 
     @property
     def is_reachable(self) -> bool:

@@ -14,9 +14,9 @@ from functools import partial
 from multiprocessing import get_context
 from multiprocessing.connection import wait
 from multiprocessing.context import SpawnProcess
-from types import FrameType
 
 from nlu.sparse_log import SparseLog
+from nlu.stop_signal import StopSignal
 from skills.errors import CatalogError, LeaseLostError
 from skills.job import Lease
 from storage.catalog import Catalog
@@ -26,26 +26,6 @@ PURGE_SECONDS = 3600.0
 GRACE_SECONDS = 25.0  # for a step and a checkpoint, when the worker is told to stop
 
 logger = logging.getLogger(__name__)
-
-
-class StopSignal:
-    """The first SIGTERM or SIGINT; a second one ends the process at once."""
-
-    def __init__(self) -> None:
-        self.came = False
-        self._reading, self._writing = os.pipe()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, self._note)
-
-    def fileno(self) -> int:
-        """Return what is readable once it came."""
-        return self._reading
-
-    def _note(self, number: int, _frame: FrameType | None) -> None:
-        self.came = True
-        os.write(self._writing, b"!")
-        for each in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(each, signal.SIG_DFL)
 
 
 @dataclass(frozen=True)

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import math
-import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 
 import uvicorn
 from starlette.types import ASGIApp
 
+from nlu.port import listen, with_port
 from nlu.tls import TlsFiles
-from skills.errors import InputError
-
-PORTS = 1 << 16
 
 
 class _Server(uvicorn.Server):
@@ -31,6 +28,7 @@ async def serving_http(
     *,
     grace_seconds: float,
     tls: TlsFiles | None = None,
+    shares_port: bool = False,
 ) -> AsyncIterator[str]:
     """Serve on HOST:PORT and yield the URL; on leaving, what is in flight has grace_seconds for its answer.
 
@@ -40,7 +38,7 @@ async def serving_http(
         InputError: the address cannot be listened on, or the files cannot be used.
     """
     context = None if tls is None else tls.context()
-    listener = listen(address)
+    listener = listen(address, field="http", shared=shares_port)
     config = uvicorn.Config(
         app,
         http="h11",
@@ -57,37 +55,7 @@ async def serving_http(
     server = _Server(config)
     serving = asyncio.create_task(server.serve([listener]))
     try:
-        yield f"{'http' if tls is None else 'https'}://{address.rpartition(':')[0]}:{listener.getsockname()[1]}"
+        yield f"{'http' if tls is None else 'https'}://{with_port(address, listener)}"
     finally:
         server.should_exit = True
         await serving
-
-
-def listen(address: str) -> socket.socket:
-    """Listen on HOST:PORT.
-
-    Raises:
-        InputError: that cannot be done; says why.
-    """
-    host, _, written = address.rpartition(":")
-    host = host.strip("[]")
-    ipv6 = ":" in host
-    try:
-        port = int(written)
-        if not 0 <= port < PORTS:  # create_server would leave its socket open
-            raise ValueError(f"port {port} does not exist")
-        listener = socket.create_server(
-            (host, port),
-            family=socket.AF_INET6 if ipv6 else socket.AF_INET,
-            dualstack_ipv6=ipv6 and socket.has_dualstack_ipv6(),  # as gRPC listens on [::]
-        )
-    except (OSError, ValueError) as error:
-        raise InputError(
-            f"cannot listen on {address} ({error}): give HOST:PORT of this machine, with a port "
-            "that no other program has (0 takes a free one)",
-            field="http",
-        ) from error
-    # Head and body of an answer are written apart: together with the callers' delayed ACKs, Nagle's algorithm
-    # would hold the body back for 40 ms. (asyncio does not see that a socket of create_server is one of TCP.)
-    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    return listener

@@ -45,7 +45,7 @@ settings = ServerSettings(
     cache=pathlib.Path(sys.argv[2]),
     queue_seconds=60.0,  # callers who all wait for each other are no overload
 )
-asyncio.run(serve(settings, ready=lambda address: print(address, flush=True)))
+asyncio.run(serve(settings, ready=lambda addresses: print(addresses[0], flush=True)))
 """
 
 CHANGER = """

@@ -55,7 +55,8 @@ from nlu.server_settings import ServerSettings
 
 settings = json.loads(sys.argv[1])
 paths = {name: pathlib.Path(path) for name, path in json.loads(sys.argv[2]).items()}
-asyncio.run(serve(ServerSettings(**settings, **paths), ready=lambda address: print(address, flush=True)))
+checked = ServerSettings(**settings, **paths)
+asyncio.run(serve(checked, ready=lambda addresses: print(addresses[0], flush=True)))
 """
 
 

@@ -37,7 +37,7 @@ from nlu.server_settings import ServerSettings
 from training.submission import check_submission
 
 settings = ServerSettings(**json.loads(sys.argv[1]), cache=Path(sys.argv[3]))
-ready = lambda address: print(address, flush=True)
+ready = lambda addresses: print(addresses[0], flush=True)
 asyncio.run(serve(settings, ready=ready, check_training=check_submission))
 """
 SOON = {

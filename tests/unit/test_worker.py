@@ -9,13 +9,14 @@ from pathlib import Path
 
 import pytest
 
+from nlu.stop_signal import StopSignal
 from skills.errors import CatalogError
 from skills.job import JobRequest, JobState
 from skills.skill import SkillKind
 from storage.catalog import Catalog
 from training.job_process import JobSettings
 from training.resources import Resources
-from training.worker import StopSignal, Worker, how_it_died
+from training.worker import Worker, how_it_died
 
 
 @pytest.fixture

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+import signal
+import sys
+from collections.abc import Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from training.cli.failures import exit_code
 from training.cli.log import set_up_log
 from training.cli.options import (
     FILE,
@@ -16,6 +21,11 @@ from training.cli.options import (
     not_typed,
     setting,
 )
+from training.cli.output import print_error
+
+if TYPE_CHECKING:
+    from nlu.group_pipe import ServerEnd
+    from nlu.server_settings import ServerSettings
 
 
 @click.command()
@@ -53,6 +63,13 @@ from training.cli.options import (
     envvar="OTEL_EXPORTER_OTLP_ENDPOINT",
     metavar="URL",
     help="Send traces to this OpenTelemetry collector, such as http://localhost:4317.",
+)
+@setting(
+    "--workers",
+    type=click.IntRange(min=1),
+    default=1,
+    metavar="N",
+    help="Servers on the same ports, each with its engine and its part of the CPUs (or --threads each).",
 )
 @setting("--tls-certificate", type=FILE, help="PEM file, with the chain.")
 @setting("--tls-key", type=FILE, help="PEM file.")
@@ -113,18 +130,43 @@ def serve(log_level: str, log_format: str, cache_dir: Any, **settings: Any) -> N
     Versions that are published or promoted meanwhile are served within 2 s. Prints "serving on HOST:PORT"
     once requests are answered. Without TLS, only this machine can connect unless --insecure is given.
     """
-    import asyncio
-
-    from nlu.server import serve as serve_until_stopped
     from nlu.server_settings import ServerSettings
-    from training.submission import check_submission
 
     set_up_log(log_level, log_format)
     checked = ServerSettings(cache=cache_dir, **settings)
-    asyncio.run(
-        serve_until_stopped(
-            checked,
-            ready=lambda address: click.echo(f"serving on {address}"),
-            check_training=check_submission,
-        )
-    )
+    if checked.shares_ports:
+        from nlu.server_group import ServerGroup
+        from nlu.stop_signal import StopSignal
+
+        group = ServerGroup(checked, partial(_serve_in_group, log_level, log_format))
+        raise click.exceptions.Exit(group.run(StopSignal(), _print_addresses))
+    _serve(checked, ready=_print_addresses)
+
+
+def _serve_in_group(log_level: str, log_format: str, settings: ServerSettings, group: ServerEnd) -> None:
+    """Serve in a process of its own, beside others."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the group, too, which sends SIGTERM
+    group.follow()
+    set_up_log(log_level, log_format)
+    try:
+        _serve(settings, ready=group.ready, publish=group.publish)
+    except Exception as error:
+        code = exit_code(error)
+        if code is None:
+            raise
+        print_error(str(error))
+        sys.exit(code)
+
+
+def _serve(settings: ServerSettings, **ends: Any) -> None:
+    import asyncio
+
+    from nlu.server import serve as serve_until_stopped
+    from training.submission import check_submission
+
+    asyncio.run(serve_until_stopped(settings, check_training=check_submission, **ends))
+
+
+def _print_addresses(addresses: Sequence[str]) -> None:
+    for address in addresses:
+        click.echo(f"serving on {address}")

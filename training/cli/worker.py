@@ -40,9 +40,10 @@ def worker(once: bool, drain: bool, poll: float, **options: Any) -> None:
     Each job runs in a process of its own, with --threads (0: its share of the free cores). A worker that is
     told to stop gives its jobs back, and the next one goes on from where they were.
     """
+    from nlu.stop_signal import StopSignal
     from training.job_process import JobSettings
     from training.resources import Resources
-    from training.worker import StopSignal, Worker
+    from training.worker import Worker
 
     log = partial(set_up_log, options["log_level"], options["log_format"])
     log()

@@ -13,7 +13,7 @@ from typing import Any
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from nlu.http.server import listen
+from nlu.port import listen
 from nlu.server_settings import ServerSettings
 from nlu.tls import TlsFiles
 from skills.errors import InputError
@@ -33,7 +33,7 @@ def check_ports(settings: ServerSettings) -> Iterator[Finding]:
         if not address or address.startswith("unix"):
             continue
         try:
-            listen(address).close()
+            listen(address, field=name).close()
             yield ok("port", f"{address} is free")
         except InputError as error:
             running = running or (name == "address" and _is_served(address, settings.tls))

@@ -18,7 +18,8 @@ from nlu.client_wire import read_result
 from nlu.http import app
 from nlu.http.openapi import openapi
 from nlu.http.payload import read_payload
-from nlu.http.server import listen, serving_http
+from nlu.http.server import serving_http
+from nlu.port import listen
 from nlu.prompt import Prompt
 from nlu.rasa.answer import entities_of, ranking_of
 from nlu.service import NluServicer, Service
