@@ -12,15 +12,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
-import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
-from torch import Tensor, nn
 
-from nlu.encoder import Encoder
+from nlu.weights import Weights
 from skills.errors import BackboneError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from nlu.encoder import Encoder
 
 DIALOG_ADAPTER = Path(__file__).parent / "assets" / "dialog_adapter.safetensors"
 _MATRICES = ("qkv", "attention_out", "gate_up", "down")  # of a layer
@@ -46,20 +48,26 @@ class Adapter:
             BackboneError: it is not such a file.
         """
         try:
-            with safe_open(path, framework="pt") as tensors:
-                factors = {name: tensors.get_tensor(name) for name in tensors.keys()}
-                return cls(tensors.metadata()["backbone"], factors)
+            with safe_open(path, framework="np") as tensors:
+                return cls(tensors.metadata()["backbone"], Weights.read(path))
         except (OSError, SafetensorError, KeyError, TypeError) as error:
             raise BackboneError(f"{path} cannot be read as an adapter: {error}; {ADAPT}") from error
 
     def write(self, path: Path) -> None:
         """Write a safetensors file, in half precision."""
+        import torch
+        from safetensors.torch import save_file
+
         halves = {name: tensor.to(torch.bfloat16).contiguous() for name, tensor in self.factors.items()}
         save_file(halves, path, metadata={"backbone": self.backbone})
 
     @cached_property
     def fingerprint(self) -> str:
         """SHA-256 over the backbone's fingerprint and every factor: that of the two together."""
+        if isinstance(self.factors, Weights):  # stored, and so known without torch
+            return self.factors.fingerprint(self.backbone)
+        import torch
+
         digest = hashlib.sha256(self.backbone.encode())
         for name, tensor in sorted(self.factors.items()):
             digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
@@ -72,6 +80,8 @@ class Adapter:
         Raises:
             BackboneError: the factors are not those of its top layers.
         """
+        from torch import nn
+
         names = matrix_names(encoder)
         expected = {f"{name}.{factor}" for name in names for factor in "ab"}
         if self.factors.keys() != expected:

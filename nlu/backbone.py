@@ -1,29 +1,34 @@
-"""The backbone: one frozen FLAN-T5, its tokenizer, and the fingerprint that ties skills to it."""
+"""The backbone: one frozen FLAN-T5, its tokenizer, and the fingerprint that ties skills to it.
+
+torch comes in only where a model is built: servers do without.
+"""
 
 from __future__ import annotations
 
-import hashlib
 import json
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError
 from tokenizers import Tokenizer
-from torch import Tensor
 
 from nlu.adapter import ADAPT, DIALOG_ADAPTER, Adapter
 from nlu.cache import default_cache
-from nlu.decoder import Decoder, load_decoder
 from nlu.embedded import embedded_directory
-from nlu.encoder import Encoder, EncoderShape, load_encoder
+from nlu.half import Floats
 from nlu.prompt import Prompt
+from nlu.shape import EncoderShape
+from nlu.weights import Stored, Weights
 from skills.errors import BackboneError
 
 if TYPE_CHECKING:
+    from torch import Tensor
     from transformers import T5Config, T5EncoderModel, T5ForConditionalGeneration
+
+    from nlu.decoder import Decoder
+    from nlu.encoder import Encoder
 
 EMBEDDED = "embedded"
 MAX_TOKENS = (
@@ -66,12 +71,15 @@ class Backbone:
     @cached_property
     def fingerprint(self) -> str:
         """SHA-256 over every weight's name, type, shape and bytes, in the order of the names."""
-        digest = hashlib.sha256()
-        for name in sorted(self._weights):
-            tensor = self._weights[name]
-            digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
-            digest.update(tensor.contiguous().view(torch.uint8).numpy().data)
-        return digest.hexdigest()
+        return self._weights.fingerprint()
+
+    @cached_property
+    def embedding(self) -> Floats:
+        """(vocabulary, D) float32, of encoder and decoder."""
+        try:
+            return self._weights.stored["shared.weight"].floats()
+        except KeyError as error:
+            raise BackboneError(f"the weights in {self.directory} lack {error}; {_ANEW}") from error
 
     @cached_property
     def adapter(self) -> Adapter | None:
@@ -109,10 +117,10 @@ class Backbone:
             if self.adapter is None:
                 raise BackboneError(f"backbone {self.name} has no adapter: {ADAPT}")
             return self.adapter.fold_into(self.encoder())
-        parts = ("encoder.", "shared.")
-        weights = {name: tensor.float() for name, tensor in self._weights.items() if name.startswith(parts)}
+        from nlu.encoder import load_encoder
+
         try:
-            return load_encoder(self.shape, weights)
+            return load_encoder(self.shape, self._tensors("encoder.", "shared."))
         except (KeyError, RuntimeError) as error:
             raise BackboneError(
                 f"the weights in {self.directory} do not fit its config.json: {error}; {_ANEW}"
@@ -124,10 +132,11 @@ class Backbone:
         Raises:
             BackboneError: the weights are not those that the config describes.
         """
-        parts = ("decoder.", "shared.", "lm_head.")
-        weights = {name: tensor.float() for name, tensor in self._weights.items() if name.startswith(parts)}
-        weights.setdefault("lm_head.weight", weights.get("shared.weight", torch.empty(0)))  # tied in some T5
+        from nlu.decoder import load_decoder
+
+        weights = self._tensors("decoder.", "shared.", "lm_head.")
         try:
+            weights.setdefault("lm_head.weight", weights["shared.weight"])  # tied in some T5
             return load_decoder(self.decoder_shape, weights)
         except (KeyError, RuntimeError) as error:
             raise BackboneError(
@@ -145,12 +154,13 @@ class Backbone:
         FLAN-T5's lm_head is not tied to its embeddings, but transformers 5 ties them in every new T5: copied
         into the model, one would be written over the other. Assigned, each name gets its own tensor.
         """
+        import torch
         from transformers import T5ForConditionalGeneration
 
         config = self._transformers_config()
         with torch.device("meta"):
             model = T5ForConditionalGeneration(config)
-        state = {name: tensor.float() for name, tensor in self._weights.items()}
+        state = self._tensors("")
         for part in ("encoder", "decoder"):
             state[f"{part}.embed_tokens.weight"] = state["shared.weight"]
         model.load_state_dict(state, assign=True)
@@ -160,18 +170,20 @@ class Backbone:
 
     def encoder_transformer(self) -> T5EncoderModel:
         """Return the encoder alone as transformers builds it, for PEFT; frozen, float32."""
+        import torch
         from transformers import T5EncoderModel
 
         with torch.device("meta"):
             model = T5EncoderModel(self._transformers_config())
-        encoder = {
-            name: tensor.float() for name, tensor in self._weights.items() if name.startswith("encoder.")
-        }
-        shared = self._weights["shared.weight"].float()
-        state = {**encoder, "shared.weight": shared, "encoder.embed_tokens.weight": shared}
+        state = self._tensors("encoder.", "shared.")
+        state["encoder.embed_tokens.weight"] = state["shared.weight"]
         model.load_state_dict(state, assign=True)
         model.requires_grad_(False).eval()
         return model
+
+    def _tensors(self, *parts: str) -> dict[str, Tensor]:
+        """Return the weights whose names begin so, in float32."""
+        return {name: self._weights[name].float() for name in self._weights if name.startswith(parts)}
 
     def _transformers_config(self) -> T5Config:
         from transformers import T5Config
@@ -233,21 +245,20 @@ def _read_tokenizer(directory: Path) -> Tokenizer:
     return tokenizer
 
 
-def _read_weights(directory: Path) -> dict[str, Tensor]:
-    """Read all safetensors of a directory, memory-mapped; the embeddings' aliases are left out."""
+def _read_weights(directory: Path) -> Weights:
+    """Return all weights of a directory; the embeddings' aliases are left out."""
     files = sorted(directory.glob("*.safetensors"))
     if not files:
         raise BackboneError(
             f"{directory} holds no *.safetensors; pickled weights are not read, convert them first"
         )
-    weights: dict[str, Tensor] = {}
+    stored: dict[str, Stored] = {}
     try:
         for file in files:
-            with safe_open(file, framework="pt") as tensors:
-                weights |= {name: tensors.get_tensor(name) for name in tensors.keys()}
+            stored |= Weights.read(file).stored
     except (OSError, SafetensorError) as error:
         raise BackboneError(f"{file} cannot be read: {error}; {_ANEW}") from error
-    return {name: tensor for name, tensor in weights.items() if not name.endswith("embed_tokens.weight")}
+    return Weights({name: each for name, each in stored.items() if not name.endswith("embed_tokens.weight")})
 
 
 def _fetch(name: str) -> Path:

@@ -1,25 +1,36 @@
-"""What the machine can do: how many threads to use, on which device, in which precision."""
+"""What the machine can do: how many threads to use, on which device, in which precision.
+
+torch comes in only where it is asked: a server on a CPU does without.
+"""
 
 from __future__ import annotations
 
 import math
 import os
+import sys
 import time
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from enum import StrEnum
+from importlib.util import find_spec
 from pathlib import Path
-
-import torch
+from typing import TYPE_CHECKING
 
 from skills.errors import InputError
 
+if TYPE_CHECKING:
+    import torch
+
+DRIVERS = ("/dev/nvidiactl", "/dev/dxg", "/dev/kfd")  # without one of them, Linux has no GPU to ask torch for
+
 
 class Precision(StrEnum):
-    """Number format of the frozen weights."""
+    """Number format of the frozen weights; INT8 rounds activations as well, and OpenVINO alone has it."""
 
     AUTO = "auto"
     FLOAT32 = "float32"
     BFLOAT16 = "bfloat16"
+    INT8 = "int8"
 
 
 @dataclass(frozen=True)
@@ -33,16 +44,26 @@ class Compute:
     @property
     def dtype(self) -> torch.dtype:
         """The torch type of the weights."""
+        import torch
+
         return torch.bfloat16 if self.precision is Precision.BFLOAT16 else torch.float32
 
 
-def choose(device: str = "auto", precision: str = "auto", threads: int = 0) -> Compute:
-    """Settle what was left open, and set torch's thread count.
+def choose(
+    device: str = "auto",
+    precision: str = "auto",
+    threads: int = 0,
+    *,
+    fastest: Callable[[Compute], Precision] | None = None,
+) -> Compute:
+    """Settle what was left open.
 
     Args:
         device: `auto` (CUDA when there is one), `cpu`, `cuda` or `cuda:N`.
-        precision: `auto` (bfloat16 where it is measurably faster), `float32` or `bfloat16`.
+        precision: `auto`, or one of `Precision` by name.
         threads: 0 for as many as this process may use.
+        fastest: says what `auto` is. By default bfloat16 where torch is measurably faster in it; torch's
+            thread count is set then.
 
     Raises:
         InputError: no such device or precision, or the thread count is above what is available.
@@ -58,12 +79,20 @@ def choose(device: str = "auto", precision: str = "auto", threads: int = 0) -> C
         raise InputError(
             f"precision {precision!r} does not exist; choose one of {', '.join(Precision)}", field="precision"
         )
-    settled, where = Precision(precision), _device(device)
-    threads = threads or available
-    torch.set_num_threads(threads)
-    if settled is Precision.AUTO:
-        settled = Precision.BFLOAT16 if bfloat16_is_faster(where) else Precision.FLOAT32
-    return Compute(str(where), settled, threads)
+    compute = Compute(_device(device), Precision(precision), threads or available)
+    if fastest is None:
+        import torch
+
+        torch.set_num_threads(compute.threads)
+        fastest = fastest_in_torch
+    if compute.precision is not Precision.AUTO:
+        return compute
+    return replace(compute, precision=fastest(compute))
+
+
+def fastest_in_torch(compute: Compute) -> Precision:
+    """Return bfloat16 where torch is measurably faster in it, float32 elsewhere."""
+    return Precision.BFLOAT16 if bfloat16_is_faster(compute.device) else Precision.FLOAT32
 
 
 def available_cpus() -> int:
@@ -82,27 +111,38 @@ def _cgroup_quota(cpu_max: Path) -> float | None:
         return None
 
 
-def _device(name: str) -> torch.device:
+def _device(name: str) -> str:
     if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        return "cuda" if _cuda_devices() else "cpu"
     if name == "cpu":
-        return torch.device(name)
+        return name
     kind, _, index = name.partition(":")
-    found = torch.cuda.device_count() if torch.cuda.is_available() else 0
     if kind != "cuda" or (":" in name and not index.isdecimal()):
         raise InputError(f"device {name!r} does not exist; use auto, cpu, cuda or cuda:N", field="device")
+    found = _cuda_devices()
     if int(index or 0) >= found:
         raise InputError(
             f"device {name!r} asked, but torch sees {found} CUDA devices; use --device cpu", field="device"
         )
-    return torch.device(name)
+    return name
 
 
-def bfloat16_is_faster(device: torch.device) -> bool:
+def _cuda_devices() -> int:
+    if sys.platform == "linux" and not any(map(os.path.exists, DRIVERS)):
+        return 0
+    if find_spec("torch") is None:
+        return 0
+    import torch
+
+    return torch.cuda.device_count() if torch.cuda.is_available() else 0
+
+
+def bfloat16_is_faster(device: str) -> bool:
     """Measure a matrix product of one utterance's size in both precisions; 0.2 s where bfloat16 is emulated.
 
     CPUs without bfloat16 instructions emulate them slowly; a margin of 20 % keeps noise from deciding.
     """
+    import torch
 
     def seconds(dtype: torch.dtype) -> float:
         left = torch.ones(32, 512, dtype=dtype, device=device)

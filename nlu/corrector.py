@@ -14,13 +14,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
-import torch
 
-from nlu.decoder_cache import CacheSize, DecoderCache, Ints
 from nlu.draft import Draft
-from nlu.engine.decoder_base import DecoderEngine
+from nlu.engine.decoder_base import Cache, CacheSize, DecoderEngine, Ints
 from nlu.prompt import DecoderPrompt, Floats
 
 START, END = 0, 1  # T5 begins with its padding token
@@ -62,7 +61,7 @@ class Correction:
 class Corrector:
     """Decodes corrections of batches of rows. Not thread-safe: one thread calls `correct`."""
 
-    def __init__(self, decoder: DecoderEngine) -> None:
+    def __init__(self, decoder: DecoderEngine[Any]) -> None:
         self._decoder = decoder
 
     def correct(self, rows: Sequence[CorrectionRow]) -> list[Correction]:
@@ -82,21 +81,14 @@ class Corrector:
         while waiting or going:
             entering = [waiting.pop() for _ in range(min(slots - len(going), len(waiting)))]  # longest first
             if entering:
-                self._admit(cache, len(going), entering)
+                rows = [output.row for output in entering]
+                prompts, states = [row.prompt for row in rows], [row.states for row in rows]
+                self._decoder.admit(cache, len(going), prompts, states)
             going += entering
             self._step(cache, going)
             _dismiss(cache, going)
 
-    def _admit(self, cache: DecoderCache, slot: int, entering: Sequence[_Output]) -> None:
-        """Let rows sit in the slots from `slot` on."""
-        states = [output.row.states for output in entering]
-        memory = self._decoder.keys_and_values(np.concatenate(states))
-        parts = torch.split(memory, [len(each) for each in states], dim=2)
-        for place, (output, part) in enumerate(zip(entering, parts, strict=True), start=slot):
-            prompt = output.row.prompt
-            cache.put(place, torch.from_numpy(prompt.own), torch.from_numpy(prompt.memory), part)
-
-    def _step(self, cache: DecoderCache, going: Sequence[_Output]) -> None:
+    def _step(self, cache: Cache, going: Sequence[_Output]) -> None:
         """Read what is proposed to each row, and keep what is right."""
         most = int(np.clip(PASS_TOKENS // len(going), *DRAFT_TOKENS))
         proposed = [output.propose(most) for output in going]
@@ -158,7 +150,7 @@ class _Output:
         return Correction(tuple(self.tokens[:size]), tuple(self.probabilities[:size]), self.passes)
 
 
-def _dismiss(cache: DecoderCache, going: list[_Output]) -> None:
+def _dismiss(cache: Cache, going: list[_Output]) -> None:
     """Let rows that are done leave; the last ones take their slots."""
     for slot in reversed(range(len(going))):
         if going[slot].done:

@@ -18,7 +18,8 @@ from typing import Protocol, cast
 import torch
 from torch import Tensor, nn
 
-from nlu.encoder import Block, EncoderShape, RMSNorm, distance_buckets
+from nlu.encoder import Block, RMSNorm, distance_buckets
+from nlu.shape import EncoderShape
 
 Attend = Callable[[Tensor], Tensor]
 

@@ -9,30 +9,18 @@ S positions, M memory positions, P prompt vectors, H heads, K key size, N layers
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from nlu.decoder import Decoder
-from nlu.encoder import EncoderShape
-
-Ints = NDArray[np.int64]
-
-
-@dataclass(frozen=True)
-class CacheSize:
-    """Up to so many rows; the positions of each, prompts included, for its own tokens and for its memory."""
-
-    slots: int
-    tokens: int
-    memory: int
+from nlu.engine.decoder_base import CacheSize, Ints
+from nlu.prompt import DecoderPrompt
+from nlu.shape import EncoderShape
 
 
 class DecoderCache:
-    """Keys and values of rows, for their own tokens and for what the encoder said."""
+    """The cache of the decoder in torch."""
 
     def __init__(
         self, shape: EncoderShape, size: CacheSize, *, dtype: torch.dtype, device: str | torch.device
@@ -43,12 +31,13 @@ class DecoderCache:
         self.memory = torch.empty(*heads, size.memory, shape.d_kv, dtype=dtype, device=device)
         self.seen = torch.zeros(size.slots, size.memory, dtype=torch.bool, device=device)
 
-    def put(self, slot: int, own: Tensor, *memory: Tensor) -> None:
-        """Begin a row: its own prompt (N, 2, P, H*K), and the parts of its memory (N, 2, any, H*K)."""
+    def put(self, slot: int, prompt: DecoderPrompt, states: Tensor) -> None:
+        """Begin a row with its prompt, and the (N, 2, L, H*K) keys and values of the encoder's states."""
+        own = torch.from_numpy(prompt.own)
         self.own[:, :, slot] = 0  # whatever the last row left, or not a number would reach this one
         self.own[:, :, slot, :, : own.shape[2]] = self._heads(own)
         end = 0
-        for part in memory:
+        for part in (torch.from_numpy(prompt.memory), states):
             start, end = end, end + part.shape[2]
             self.memory[:, :, slot, :, start:end] = self._heads(part)
         self.memory[:, :, slot, :, end:] = 0

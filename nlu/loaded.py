@@ -13,13 +13,13 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
-from nlu.encoder import EncoderShape
 from nlu.grammar_head import GrammarHead
 from nlu.half import widened
 from nlu.head import IntentHead, pooled
 from nlu.lexical import ByLabel, LexicalExpert
 from nlu.neighbours import Neighbours
 from nlu.prompt import Floats, Prompt
+from nlu.shape import EncoderShape
 from nlu.slot_head import SlotHead
 from nlu.stored_grammar import grammar_tensors, read_grammar_head
 from nlu.stored_slots import read_slot_head, slot_tensors

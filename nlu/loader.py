@@ -20,7 +20,7 @@ from nlu.neighbours import Neighbours
 from nlu.prompt import Row
 from nlu.tokens import tokenise
 from nlu.warm_up import Encoded, WarmUp
-from skills.errors import SkillRefusedError
+from skills.errors import BackboneError, SkillRefusedError
 from skills.exemplar import Exemplar
 from skills.skill import SkillVersion
 from skills.training_data import TrainingData
@@ -74,7 +74,10 @@ class Loader:
             CatalogError: the catalog cannot be read.
         """
         skill = load_skill(version, self._catalog.tensors(version), self._backbone)
-        self._prepare(adapted=skill.prompt.adapted)
+        try:
+            self._prepare(adapted=skill.prompt.adapted)
+        except BackboneError as error:
+            raise SkillRefusedError(f"{version} cannot be served here: {error}") from error
         return skill
 
     def check(self, version: SkillVersion) -> LoadedSkill:

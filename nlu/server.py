@@ -20,10 +20,10 @@ from typing import TYPE_CHECKING
 from nlu.access import KeyRing
 from nlu.backbone import Backbone
 from nlu.batcher import Batcher
-from nlu.compute import Compute, choose
+from nlu.compute import Compute
 from nlu.corrector import Correction, CorrectionRow, Corrector
 from nlu.endpoint import Endpoint
-from nlu.engine import Engine, make_decoder, make_engine
+from nlu.engine import Engine, choose_for_serving, make_decoder, make_engine
 from nlu.interceptors import CallBoundary
 from nlu.loader import Loader
 from nlu.observer import NOBODY, Observer, observed
@@ -209,7 +209,7 @@ def _serving_metrics(
 
 
 def _load(settings: ServerSettings) -> tuple[Backbone, Engine, Compute]:
-    compute = choose(settings.device, settings.precision, settings.threads)
+    compute = choose_for_serving(settings.device, settings.precision, settings.threads, settings.engine)
     logger.info("loading backbone %s; the first time, it is converted and compiled", settings.backbone)
     backbone = Backbone.load(settings.backbone, cache=settings.cache)
     engine = make_engine(backbone, compute, settings.engine)

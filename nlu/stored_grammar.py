@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from nlu.encoder import EncoderShape
 from nlu.grammar_head import GrammarHead
 from nlu.prompt import DecoderPrompt
+from nlu.shape import EncoderShape
 from nlu.tensors import Tensors, floats, number
 
 _NUMBERS = ("detector_bias", "gate_scale", "gate_bias", "threshold")

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from nlu.encoder import EncoderShape
+from nlu.shape import EncoderShape
 from nlu.slot_head import SlotHead
 from nlu.tensors import Tensors, floats, halves, number
 from skills.resolution import Resolver, SlotSchema, read_schema_document, schema_document

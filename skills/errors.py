@@ -6,6 +6,7 @@
     │   ├── UnknownSkillError   no such skill, version or alias
     │   └── UnknownJobError     no such training job
     ├── BackboneError           the frozen model cannot be found, read or fetched
+    │   └── EngineRefusedError  what would run it computes something else
     ├── SkillRefusedError       a stored version cannot be served: corrupt, wrong backbone, not finite
     ├── GateError               a version is not good enough to be promoted
     ├── CatalogError            the catalog cannot be reached, read or written
@@ -56,6 +57,10 @@ class UnknownJobError(InputError):
 
 class BackboneError(SoftspokenError):
     """The frozen model cannot be found, read or fetched."""
+
+
+class EngineRefusedError(BackboneError):
+    """An engine gives other values than it should."""
 
 
 class SkillRefusedError(SoftspokenError):

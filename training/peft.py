@@ -11,9 +11,9 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file
 
 from nlu.backbone import Backbone
-from nlu.encoder import EncoderShape
 from nlu.loaded import LoadedSkill
 from nlu.prompt import Prompt
+from nlu.shape import EncoderShape
 from skills.errors import InputError
 from training.models import SoftPrompted
 

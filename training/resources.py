@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 class Resources:
     """Which backbone is tuned, with how many threads; `cache` None is the user's, `threads` 0 all there are.
 
-    Torch is imported by the methods: a worker that only hands jobs out does without.
+    Torch is imported by `compute`: a worker that only hands jobs out does without.
     """
 
     backbone: str = "embedded"

@@ -12,8 +12,8 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from nlu.encoder import EncoderShape
 from nlu.prompt import Floats, Row, stacked
+from nlu.shape import EncoderShape
 
 Mask = NDArray[np.bool_]
 

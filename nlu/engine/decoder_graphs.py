@@ -9,24 +9,16 @@ from __future__ import annotations
 import math
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from nlu.decoder import Decoder
-from nlu.prompt import Floats
+from nlu.engine.rounding import round_weights
 
-if TYPE_CHECKING:
-    import openvino
-
-EXPORT = "1"  # part of the cache key: raise it when the export below changes
 FUTURE = 1 << 20  # a position that no query reaches
 PART = 128  # scores that the search for the likeliest takes as one
-STEPS = 127  # of int8 to each side of zero
 
 
 def export(decoder: Decoder, directory: Path) -> None:
@@ -59,7 +51,7 @@ def export(decoder: Decoder, directory: Path) -> None:
             warnings.simplefilter("ignore")
             model = openvino.convert_model(module.eval(), example_input=example)
         model.reshape({index: openvino.PartialShape(each) for index, each in enumerate(sizes)})
-        _round_weights(model)
+        round_weights(model)
         openvino.save_model(model, directory / f"{name}.xml", compress_to_fp16=False)
 
 
@@ -171,28 +163,3 @@ class _Memory(nn.Module):
 
     def forward(self, states: Tensor) -> Tensor:
         return self.decoder.keys_and_values(states[None])[0].bfloat16()
-
-
-def _round_weights(model: openvino.Model) -> None:
-    """Turn the matrices that states are multiplied with into int8, and a scale for each output."""
-    from openvino import opset13
-
-    for node in model.get_ordered_ops():
-        source = node.input(1).get_source_output() if node.get_type_name() == "MatMul" else None
-        if source is None or source.get_node().get_type_name() != "Constant":
-            continue
-        rounded, scale = rounded_weights(source.get_node().data)
-        weights = opset13.multiply(opset13.convert(opset13.constant(rounded), "f32"), opset13.constant(scale))
-        node.input(1).replace_source_output(weights.output(0))
-
-
-def rounded_weights(weights: Floats) -> tuple[NDArray[np.int8], Floats]:
-    """Return (outputs, inputs) weights as int8, and (outputs, 1) scales; those that are int8 stay exact."""
-    size = np.abs(weights)
-    scale = np.where(size > 0, size, np.inf).min(axis=1, keepdims=True)  # if they are int8, of the smallest
-    scale[np.isinf(scale)] = 1
-    steps = weights / scale
-    exact = (np.abs(steps - np.round(steps)).max(axis=1) < 1e-3) & (np.abs(steps).max(axis=1) < STEPS + 0.5)
-    widest = size.max(axis=1, keepdims=True).clip(np.finfo(np.float32).tiny) / STEPS
-    scale = np.where(exact[:, None], scale, widest).astype(np.float32)
-    return np.round(weights / scale).astype(np.int8), scale

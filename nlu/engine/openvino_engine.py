@@ -1,29 +1,28 @@
 """The CPU engine: the two encoder stages, exported once from torch and compiled by OpenVINO.
 
-Measured here, one row alone takes half of torch's time at the same float32 results (benchmarks/RESULTS.md).
+Measured here, one row alone takes half of torch's time at the same float32 results, and a third of it with
+int8 weights and activations that are rounded in groups (benchmarks/RESULTS.md). No two tokens share a scale,
+so who shares a batch changes no answer.
 """
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Callable, Sequence
 from pathlib import Path
 from threading import Lock
 from typing import Any
 
 import numpy as np
-import torch
-from torch import Tensor, nn
 
 from nlu.backbone import Backbone
-from nlu.cache import cached_directory
 from nlu.compute import Compute, Precision
-from nlu.encoder import Encoder
 from nlu.engine.base import Engine, Mask
+from nlu.engine.exports import compiled, exported
+from nlu.engine.probe import Probe
+from nlu.engine.rounding import GROUP
 from nlu.prompt import Floats, Prompt
 
 KERNELS = 100  # kept, of shapes of batches; the default of 5,000 grows 0.4 MB a batch and saves no time
-EXPORT = "1"  # part of the cache key: raise it when the export below changes
+EXPORT = "1"  # part of the cache key: raise it when `encoder_graphs` changes
 
 
 class OpenvinoEngine(Engine):
@@ -32,14 +31,21 @@ class OpenvinoEngine(Engine):
     name = "openvino"
 
     def __init__(self, backbone: Backbone, compute: Compute) -> None:
-        encoder = backbone.encoder()
-        super().__init__(encoder.shape, encoder.embedding.weight.detach().float().numpy())
+        """Load the trunk.
+
+        Raises:
+            EngineRefusedError: it computes something else than it should.
+        """
+        super().__init__(backbone.shape, backbone.embedding)
         self._backbone = backbone
         self._compute = compute
         self._loading = Lock()
-        self._trunk_request = _compiled(self._exported(), "trunk", compute)
+        probe = Probe.of(backbone)
+        self._trunk_request = self._checked(
+            export_encoder(backbone, compute.precision), "trunk", probe, [probe.embeddings, probe.mask]
+        )
         self._top_requests: dict[bool, Any] = {}  # by whether they are adapted
-        shape = encoder.shape
+        shape = backbone.shape
         self._no_prompt = np.zeros((1, shape.prompted_layers, 2, 1, shape.d_attention), np.float32)
 
     def prepare(self, *, adapted: bool) -> None:
@@ -61,69 +67,49 @@ class OpenvinoEngine(Engine):
         if adapted not in self._top_requests:
             with self._loading:  # rows of the other kind do not wait here
                 if adapted not in self._top_requests:
-                    self._top_requests[adapted] = _compiled(self._exported(adapted), "top", self._compute)
+                    self._top_requests[adapted] = self._loaded_top(adapted)
         return self._top_requests[adapted]
 
-    def _exported(self, adapted: bool = False) -> Path:
-        """Return the directory with the exported stages; the trunk is in that of the plain encoder."""
-        backbone = self._backbone
-        fingerprint = backbone.fingerprint_for(Prompt(adapted=adapted))
-        stages = ("top",) if adapted else ("trunk", "top")
-        return cached_directory(
-            backbone.cache / f"openvino-{fingerprint[:16]}-{EXPORT}",
-            lambda directory: _export(backbone.encoder(adapted=adapted), stages, directory),
+    def _loaded_top(self, adapted: bool) -> Any:
+        probe = Probe.of(self._backbone, adapted=adapted)
+        directory = export_encoder(self._backbone, self._compute.precision, adapted=adapted)
+        inputs = [probe.trunk, probe.mask, probe.prompt, probe.prompt_mask]
+        return self._checked(directory, "top", probe, inputs)
+
+    def _checked(self, directory: Path, stage: str, probe: Probe, inputs: list[Any]) -> Any:
+        """Return a request of a stage that gives for the probe's inputs what it should."""
+        precision = self._compute.precision
+        model = compiled(
+            directory / f"{stage}.xml",
+            self._compute,
+            hint="bf16" if precision is Precision.BFLOAT16 else "f32",
+            kernels=KERNELS,
+            group=GROUP if precision is Precision.INT8 else 0,
         )
+        request = model.create_infer_request()
+        probe.check(self.name, precision, stage, _infer(request, inputs))
+        return request
 
 
-class _Stage(nn.Module):
-    """One stage of the encoder as a module of its own, which is what the exporter traces."""
+def export_encoder(backbone: Backbone, precision: Precision, *, adapted: bool = False) -> Path:
+    """Return the directory with the exported stages; the first time, torch makes them.
 
-    def __init__(self, encoder: Encoder, stage: Callable[..., Tensor]) -> None:
-        super().__init__()
-        self.encoder = encoder
-        self.stage = stage
+    The trunk is in that of the plain encoder. float32 and bfloat16 share a directory.
 
-    def forward(self, *inputs: Tensor) -> Tensor:
-        return self.stage(*inputs)
+    Raises:
+        BackboneError: there is no adapter, torch is needed and not installed, or the cache cannot be written.
+    """
+    int8 = precision is Precision.INT8
 
+    def make(directory: Path) -> None:
+        from nlu.engine.encoder_graphs import export
 
-def _export(encoder: Encoder, names: Sequence[str], directory: Path) -> None:
-    import openvino
+        stages = ("top",) if adapted else ("trunk", "top")
+        export(backbone.encoder(adapted=adapted), stages, directory, int8=int8)
 
-    shape = encoder.shape
-    hidden, mask = torch.zeros(2, 7, shape.d_model), torch.ones(2, 7, dtype=torch.bool)
-    prompt = torch.zeros(2, shape.prompted_layers, 2, 5, shape.d_attention)
-    stages: dict[str, tuple[Callable[..., Tensor], tuple[Tensor, ...]]] = {
-        "trunk": (encoder.trunk, (hidden, mask)),
-        "top": (encoder.top, (hidden, mask, prompt, torch.ones(2, 5, dtype=torch.bool))),
-    }
-    for name in names:
-        stage, example = stages[name]
-        with warnings.catch_warnings():  # OpenVINO traces; torch would rather have it exported
-            warnings.simplefilter("ignore")
-            model = openvino.convert_model(_Stage(encoder, stage).eval(), example_input=example)
-        dynamic: list[list[int]] = [[-1, -1, shape.d_model], [-1, -1]]
-        if name == "top":
-            dynamic += [[-1, shape.prompted_layers, 2, -1, shape.d_attention], [-1, -1]]
-        model.reshape({index: openvino.PartialShape(sizes) for index, sizes in enumerate(dynamic)})
-        openvino.save_model(model, directory / f"{name}.xml", compress_to_fp16=False)
-
-
-def _compiled(directory: Path, name: str, compute: Compute) -> Any:
-    """Return an inference request of a stage."""
-    import openvino
-
-    model = openvino.Core().compile_model(
-        directory / f"{name}.xml",
-        "CPU",
-        {
-            "INFERENCE_NUM_THREADS": compute.threads,
-            "PERFORMANCE_HINT": "LATENCY",
-            "CPU_RUNTIME_CACHE_CAPACITY": str(KERNELS),
-            "INFERENCE_PRECISION_HINT": "bf16" if compute.precision is Precision.BFLOAT16 else "f32",
-        },
-    )
-    return model.create_infer_request()
+    fingerprint = backbone.fingerprint_for(Prompt(adapted=adapted))
+    kind = "openvino-int8" if int8 else "openvino"
+    return exported(backbone.cache / f"{kind}-{fingerprint[:16]}-{EXPORT}", make)
 
 
 def _infer(request: Any, inputs: list[Any]) -> Floats:

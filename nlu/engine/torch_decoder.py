@@ -9,14 +9,14 @@ from torch import Tensor
 
 from nlu.compute import Compute
 from nlu.decoder import Decoder
-from nlu.decoder_cache import CacheSize, DecoderCache, Ints, Reading
-from nlu.engine.decoder_base import HEAD_TOKENS, DecoderEngine
+from nlu.decoder_cache import DecoderCache, Reading
+from nlu.engine.decoder_base import HEAD_TOKENS, CacheSize, DecoderEngine, Ints
 from nlu.prompt import Floats
 
 PART = 128  # scores that the search for the likeliest takes as one: torch's own is slow over many
 
 
-class TorchDecoder(DecoderEngine):
+class TorchDecoder(DecoderEngine[DecoderCache]):
     """Runs the decoder in torch, in the precision and on the device that `compute` names."""
 
     name = "torch"

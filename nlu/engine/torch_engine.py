@@ -12,6 +12,7 @@ from nlu.adapter import ADAPT
 from nlu.compute import Compute
 from nlu.encoder import Encoder
 from nlu.engine.base import GPU_CHUNK_TOKENS, Engine, Mask
+from nlu.engine.probe import Probe
 from nlu.prompt import Floats
 from skills.errors import BackboneError
 
@@ -41,6 +42,17 @@ class TorchEngine(Engine):
     def prepare(self, *, adapted: bool) -> None:
         if adapted:
             self._top_encoder(adapted=True)
+
+    def check(self, probe: Probe) -> None:
+        """Compare what it computes, without the adapter, with a probe.
+
+        Raises:
+            EngineRefusedError: it is off by more than its precision explains.
+        """
+        precision = self._compute.precision
+        probe.check(self.name, precision, "trunk", self._trunk(probe.embeddings, probe.mask))
+        top = self._top(probe.trunk, probe.mask, probe.prompt, probe.prompt_mask, adapted=False)
+        probe.check(self.name, precision, "top", top)
 
     @torch.inference_mode()
     def _trunk(self, embeddings: Floats, mask: Mask) -> Floats:

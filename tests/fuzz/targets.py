@@ -16,8 +16,8 @@ import numpy as np
 from google.protobuf.message import DecodeError, Message
 from safetensors.numpy import save
 
-from nlu.encoder import EncoderShape
 from nlu.loaded import load_skill
+from nlu.shape import EncoderShape
 from nlu.training_upload import Upload
 from nlu.training_wire import read_spec
 from nlu.v1 import nlu_pb2, training_pb2

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 
 from nlu.batcher import Batcher, Processed
-from nlu.encoder import EncoderShape
 from nlu.engine import Engine
 from nlu.engine.base import Mask
 from nlu.fair_queue import Lane
 from nlu.prompt import Floats, Prompt, Row
+from nlu.shape import EncoderShape
 from skills.errors import InputError, NotReadyError, OverloadedError
 
 Encoded: TypeAlias = Processed[Floats]

@@ -21,6 +21,7 @@ def torch_threads() -> Iterator[None]:
 
 @pytest.fixture
 def one_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(compute, "DRIVERS", ("/",))
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
 
@@ -98,7 +99,7 @@ def test_takes_cuda_where_there_is_one(one_gpu: None, asked: str, device: str) -
 
 
 def test_refuses_an_unknown_precision() -> None:
-    with pytest.raises(InputError, match=r"'int4'.*auto, float32, bfloat16") as caught:
+    with pytest.raises(InputError, match=r"'int4'.*auto, float32, bfloat16, int8") as caught:
         choose(precision="int4", threads=1)
     assert caught.value.field == "precision"
 
@@ -139,4 +140,4 @@ def test_bfloat16_must_win_by_a_margin(
 
     monkeypatch.setattr(torch.Tensor, "__matmul__", product)
     monkeypatch.setattr("time.perf_counter", lambda: clock)
-    assert compute.bfloat16_is_faster(torch.device("cpu")) is faster
+    assert compute.bfloat16_is_faster("cpu") is faster

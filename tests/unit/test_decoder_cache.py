@@ -7,7 +7,9 @@ from torch import Tensor
 
 from nlu.backbone import Backbone
 from nlu.decoder import Decoder
-from nlu.decoder_cache import CacheSize, DecoderCache, Reading
+from nlu.decoder_cache import DecoderCache, Reading
+from nlu.engine.decoder_base import CacheSize
+from nlu.prompt import DecoderPrompt
 
 TOKENS = torch.tensor([[0, 484, 9, 5, 1], [0, 71, 2, 31999, 7]])
 PROMPT = 3
@@ -46,8 +48,12 @@ def filled(decoder: Decoder, own: Tensor, memory: Tensor, *, slots: int = 2) -> 
     size = CacheSize(slots, PROMPT + 8, 9)
     cache = DecoderCache(decoder.shape, size, dtype=torch.float32, device="cpu")
     for slot in range(2):
-        cache.put(slot, own[slot], memory[slot, :, :, :2], memory[slot, :, :, 2:])
+        put(cache, slot, own[slot], memory[slot, :, :, :2], memory[slot, :, :, 2:])
     return cache
+
+
+def put(cache: DecoderCache, slot: int, own: Tensor, beside: Tensor, states: Tensor) -> None:
+    cache.put(slot, DecoderPrompt(own.numpy(), beside.numpy()), states)
 
 
 def read(decoder: Decoder, cache: DecoderCache, tokens: list[Tensor], begin: list[int]) -> list[Tensor]:
@@ -85,8 +91,8 @@ def test_a_row_that_moved_goes_on(decoder: Decoder, own: Tensor, memory: Tensor,
 def test_a_slot_forgets_the_row_before(decoder: Decoder, own: Tensor, memory: Tensor, whole: Tensor) -> None:
     cache = filled(decoder, own, memory)
     nothing = torch.full_like(own[0], torch.nan)
-    cache.put(0, nothing, nothing, nothing, nothing)
+    put(cache, 0, nothing, nothing[:, :, :2], nothing)
     read(decoder, cache, [TOKENS[0]], [0])
-    cache.put(0, own[0], memory[0])
+    put(cache, 0, own[0], memory[0, :, :, :2], memory[0, :, :, 2:])
     [found] = read(decoder, cache, [TOKENS[0]], [0])
     torch.testing.assert_close(found, whole[0], atol=1e-4, rtol=1e-4)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -9,8 +11,8 @@ import torch
 from nlu.backbone import Backbone
 from nlu.compute import Compute, Precision
 from nlu.engine import DecoderEngine, make_decoder
-from nlu.engine.decoder_graphs import rounded_weights
 from nlu.engine.openvino_decoder import OpenvinoDecoder
+from nlu.engine.rounding import rounded_weights
 from nlu.engine.torch_decoder import TorchDecoder
 from nlu.prompt import Floats
 from skills.errors import InputError
@@ -19,11 +21,11 @@ EXACT, FAST = (Compute("cpu", precision, 1) for precision in (Precision.FLOAT32,
 
 
 @pytest.fixture(scope="module")
-def openvino(backbone: Backbone) -> DecoderEngine:
+def openvino(backbone: Backbone) -> DecoderEngine[Any]:
     return make_decoder(backbone, FAST)
 
 
-def test_bfloat16_is_openvino_and_float32_is_exact(backbone: Backbone, openvino: DecoderEngine) -> None:
+def test_bfloat16_is_openvino_and_float32_is_exact(backbone: Backbone, openvino: DecoderEngine[Any]) -> None:
     assert openvino.name == "openvino"
     assert make_decoder(backbone, EXACT).name == "torch"
     assert make_decoder(backbone, FAST, "torch").name == "torch"
@@ -31,7 +33,7 @@ def test_bfloat16_is_openvino_and_float32_is_exact(backbone: Backbone, openvino:
         make_decoder(backbone, FAST, "onnx")
 
 
-def test_the_likeliest_is_the_first_of_equals(backbone: Backbone, openvino: DecoderEngine) -> None:
+def test_the_likeliest_is_the_first_of_equals(backbone: Backbone, openvino: DecoderEngine[Any]) -> None:
     """Scores of half the precision often tie, and transformers takes the first."""
     lm_head = backbone.decoder().lm_head
     states = torch.randn(40, lm_head.in_features, generator=torch.Generator().manual_seed(1))

@@ -10,12 +10,12 @@ from transformers import T5EncoderModel
 
 from nlu.backbone import Backbone
 from nlu.compute import Compute, Precision
-from nlu.encoder import EncoderShape
 from nlu.engine import Engine, make_engine
 from nlu.engine.base import Mask
 from nlu.engine.torch_engine import TorchEngine
-from nlu.head import pooled
+from nlu.head import label_probabilities, pooled
 from nlu.prompt import Floats, Prompt, Row
+from nlu.shape import EncoderShape
 from skills.errors import BackboneError, InputError
 
 MakePrompt = Callable[..., Prompt]
@@ -37,6 +37,13 @@ def openvino_engine(backbone: Backbone) -> Engine:
 @pytest.fixture(params=["torch", "openvino"])
 def engine(request: pytest.FixtureRequest, torch_engine: Engine, openvino_engine: Engine) -> Engine:
     return torch_engine if request.param == "torch" else openvino_engine
+
+
+@pytest.fixture(scope="module", params=["torch bfloat16", "openvino bfloat16", "openvino int8"])
+def rounding(request: pytest.FixtureRequest, backbone: Backbone) -> Engine:
+    """An engine that is less exact than float32."""
+    name, precision = request.param.split()
+    return make_engine(backbone, replace(CPU, precision=Precision(precision)), name)
 
 
 @pytest.fixture
@@ -150,11 +157,35 @@ def test_states_outlive_the_next_batch(engine: Engine, mixed: list[Row]) -> None
     assert np.array_equal(states, before)
 
 
-def test_bfloat16_stays_close(backbone: Backbone, torch_engine: Engine, mixed: list[Row]) -> None:
-    engine = make_engine(backbone, replace(CPU, precision=Precision.BFLOAT16), "torch")
-    for states, expected in zip(engine.encode(mixed[:4]), torch_engine.encode(mixed[:4]), strict=True):
+def test_fewer_bits_stay_close(rounding: Engine, torch_engine: Engine, mixed: list[Row]) -> None:
+    for states, expected in zip(rounding.encode(mixed[:4]), torch_engine.encode(mixed[:4]), strict=True):
         assert pooled(states) @ pooled(expected) > 0.99
-    assert backbone.encoder().final_norm.weight.dtype is torch.float32
+
+
+def test_fewer_bits_do_not_make_answers_depend_on_the_batch(
+    rounding: Engine, make_prompt: MakePrompt, backbone: Backbone
+) -> None:
+    """Rows of three skills, alone and in batches of all sizes; heads as sharp as trained ones."""
+    prompts = [make_prompt(deep=16, seed=seed) for seed in range(3)]
+    generator = np.random.default_rng(2)
+    lengths = generator.integers(2, 30, 33)
+    rows = [
+        Row((*generator.integers(3, 9000, length).tolist(), 1), prompts[length % 3]) for length in lengths
+    ]
+    prototypes = generator.normal(size=(77, backbone.shape.d_model)).astype(np.float32)
+    prototypes /= np.linalg.norm(prototypes, axis=1, keepdims=True)
+
+    def probabilities(states: list[Floats]) -> Floats:
+        return label_probabilities(
+            30 * np.stack([pooled(each) for each in states]) @ prototypes.T, temperature=1.0
+        )
+
+    alone = probabilities([rounding.encode([row])[0] for row in rows])
+    for size in (3, 32):
+        batches = [rounding.encode(rows[start : start + size]) for start in range(0, len(rows), size)]
+        together = probabilities([each for batch in batches for each in batch])
+        assert np.abs(together - alone).max() < 1e-3
+        assert np.array_equal(together.argmax(axis=1), alone.argmax(axis=1))
 
 
 class Recorder(Engine):
@@ -251,3 +282,9 @@ def test_without_openvino(backbone: Backbone, monkeypatch: pytest.MonkeyPatch, n
 
 def test_auto_is_openvino_on_a_cpu(openvino_engine: Engine, torch_engine: Engine) -> None:
     assert (openvino_engine.name, torch_engine.name) == ("openvino", "torch")
+
+
+def test_torch_has_no_int8(backbone: Backbone) -> None:
+    with pytest.raises(InputError, match="int8 needs engine openvino") as caught:
+        make_engine(backbone, replace(CPU, precision=Precision.INT8), "torch")
+    assert caught.value.field == "precision"

@@ -9,11 +9,11 @@ import pytest
 from numpy.typing import NDArray
 from safetensors.numpy import load, save
 
-from nlu.encoder import EncoderShape
 from nlu.head import IntentHead
 from nlu.lexical import LexicalExpert
 from nlu.loaded import LoadedSkill, load_skill, pack_skill
 from nlu.prompt import Prompt
+from nlu.shape import EncoderShape
 from skills.errors import SkillRefusedError
 from skills.skill import Calibration, Method, SkillVersion
 

@@ -37,11 +37,12 @@ def read_rows(kind: SkillKind, options: dict[str, Any]) -> Sequence[Any]:
 
 def make_examiner(backbone: Backbone, options: dict[str, Any]) -> Examiner:
     """Return what measures skills, as --engine, --device, --precision and --threads say."""
-    from nlu.compute import choose
+    from nlu.engine import choose_for_serving
     from training.examiner import Examiner
 
-    compute = choose(options["device"], options["precision"], options["threads"])
-    return Examiner(backbone, compute, options["engine"])
+    engine = options["engine"]
+    compute = choose_for_serving(options["device"], options["precision"], options["threads"], engine)
+    return Examiner(backbone, compute, engine)
 
 
 def named(paths: Sequence[Path]) -> str:

@@ -152,7 +152,7 @@ def engine_options(function: Function) -> Function:
     for add in (
         shared(
             "--precision",
-            type=click.Choice(["auto", "float32", "bfloat16"]),
+            type=click.Choice(["auto", "float32", "bfloat16", "int8"]),
             default="auto",
             help="Of weights.",
         ),

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from nlu.cache import default_cache
-from nlu.compute import Precision, available_cpus, choose
-from nlu.engine.choice import engine_name
+from nlu.compute import Precision, available_cpus
+from nlu.engine.choice import choose_for_serving, engine_name
 from nlu.server_settings import ServerSettings
 from storage.database import Database
 from training.doctor.finding import Finding, ok, problem, warning
@@ -24,16 +24,18 @@ FULL_BYTES = 100 << 20
 def check_cpu(settings: ServerSettings) -> Iterator[Finding]:
     """Which instructions there are, and what a server would choose with them."""
     flags = cpu_flags()
-    compute = choose(settings.device, settings.precision, settings.threads)
+    compute = choose_for_serving(settings.device, settings.precision, settings.threads, settings.engine)
     names = [name for flag, name in (INT8 | BFLOAT16).items() if flag in flags]
     fast = compute.device != "cpu" or bool(flags & set(BFLOAT16))
+    gains = {Precision.BFLOAT16: fast, Precision.INT8: bool(flags & set(INT8))}
     engine = engine_name(compute, settings.engine)
     found = f"{', '.join(names) or 'no extensions'}: engine {engine}, {compute.device}, {compute.precision}"
-    if compute.precision is Precision.BFLOAT16 and not fast:
-        yield warning("cpu", found, "bfloat16 is emulated here, and slow: leave --precision at auto")
+    if not gains.get(compute.precision, True):
+        remedy = f"{compute.precision} is emulated here, and slow: leave --precision at auto"
+        yield warning("cpu", found, remedy)
     elif compute.precision is Precision.FLOAT32 and fast and settings.precision == "auto":
         yield warning(
-            "cpu", found, "it measured no gain, maybe as the machine is busy: --precision bfloat16 settles it"
+            "cpu", found, "it measured no gain, maybe as the machine is busy: --precision int8 settles it"
         )
     else:
         yield ok("cpu", found)

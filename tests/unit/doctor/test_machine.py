@@ -8,6 +8,7 @@ from typing import TypeAlias
 
 import pytest
 
+from nlu.compute import Precision
 from nlu.server_settings import ServerSettings
 from training.doctor import machine
 from training.doctor.finding import State
@@ -24,11 +25,12 @@ GRAVITON = "processor : 0\nFeatures : fp asimd bf16\n"
 @pytest.mark.parametrize(
     ("info", "precision", "faster", "state", "said"),
     [
-        (ZEN4, "auto", True, State.OK, "AVX2, AVX512-VNNI, AVX512-BF16: engine openvino, cpu, bfloat16"),
+        (ZEN4, "auto", True, State.OK, "AVX2, AVX512-VNNI, AVX512-BF16: engine openvino, cpu, int8"),
         (ZEN4, "auto", False, State.WARNING, "float32"),
         (ZEN4, "float32", False, State.OK, "float32"),
         (OLD, "auto", False, State.OK, "AVX2: engine openvino, cpu, float32"),
         (OLD, "bfloat16", False, State.WARNING, "bfloat16"),
+        (None, "int8", False, State.WARNING, "no extensions: engine openvino, cpu, int8"),
         (GRAVITON, "bfloat16", False, State.OK, "BF16: "),
         (None, "float32", False, State.OK, "no extensions"),
     ],
@@ -44,7 +46,8 @@ def test_what_the_cpu_has_and_what_is_made_of_it(
     said: str,
 ) -> None:
     monkeypatch.setattr(machine, "CPU_INFO", tmp_path / "cpuinfo")
-    monkeypatch.setattr("nlu.compute.bfloat16_is_faster", lambda device: faster)
+    fastest = Precision.INT8 if faster else Precision.FLOAT32
+    monkeypatch.setattr("nlu.engine.speed.fastest_in_openvino", lambda compute: fastest)
     if info is not None:
         (tmp_path / "cpuinfo").write_text(info)
 
