@@ -93,7 +93,7 @@ def make_decoder(backbone: Backbone, compute: Compute, name: str = "auto") -> De
         return OpenvinoDecoder(backbone, compute)
     if find_spec("torch") is None:
         raise BackboneError(
-            f"corrections in {compute.precision} need torch (softspoken[train]); --precision int8 does without"
+            f"corrections in {compute.precision} need torch, of softspoken[train]: use --precision int8"
         )
     from nlu.engine.torch_decoder import TorchDecoder
 
