@@ -13,13 +13,11 @@ from sqlalchemy import create_engine, make_url, text
 
 from nlu.backbone import Backbone
 from nlu.head import IntentHead
-from nlu.lexical import LexicalExpert
-from nlu.loaded import pack_skill
-from nlu.prompt import Prompt
-from skills.skill import LIVE, Calibration, Method, Provenance, SkillDraft, SkillKind
+from skills.skill import LIVE
 from skills.utterance import Utterance
 from storage import schema
 from storage.catalog import Catalog
+from training.stand_in import deep_prompt, intent_draft, intent_head
 
 VERSIONS = 5  # of each skill, the last of them live
 LABELS = 10  # of each skill
@@ -82,36 +80,3 @@ def intent_heads(backbone: Backbone, rows: Sequence[Utterance]) -> list[IntentHe
     intents = sorted({row.intent for row in rows})
     groups = [intents[start : start + LABELS] for start in range(0, len(intents) - LABELS + 1, LABELS)]
     return [intent_head(backbone, [row for row in rows if row.intent in group]) for group in groups]
-
-
-def intent_head(backbone: Backbone, rows: Sequence[Utterance]) -> IntentHead:
-    """Return a head of the size of a trained one; what speed does not depend on is random."""
-    labels = tuple(sorted({row.intent for row in rows}))
-    shape = (len(labels), backbone.shape.d_model)
-    prototypes = np.random.default_rng(15).normal(size=shape).astype(np.float32)
-    lexical = LexicalExpert.fit(
-        [row.text for row in rows], [labels.index(row.intent) for row in rows], len(labels)
-    )
-    return IntentHead(labels, prototypes, 16.0, lexical, 1.0, Calibration())
-
-
-def deep_prompt(backbone: Backbone, generator: np.random.Generator) -> Prompt:
-    """Return a random prompt of the shape of trained ones."""
-    shape = (backbone.shape.prompted_layers, 2, 16, backbone.shape.d_attention)
-    return Prompt(deep=generator.standard_normal(shape, np.float32))
-
-
-def intent_draft(backbone: Backbone, name: str, prompt: Prompt, head: IntentHead) -> SkillDraft:
-    """Return a skill that can be published, and served on this backbone."""
-    return SkillDraft(
-        name=name,
-        kind=SkillKind.INTENT,
-        method=Method.DEEP_PROMPT,
-        labels=head.labels,
-        backbone=backbone.fingerprint,
-        head={"scale": head.scale, "lexical_weight": head.lexical_weight},
-        calibration=head.calibration,
-        metrics={},
-        provenance=Provenance("", 0, 0, {}, "benchmark", 0.0),
-        tensors=pack_skill(prompt, head),
-    )

@@ -16,11 +16,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from benchmarks.catalogs import skill_name
-from benchmarks.load import PROBE_RATE, Generator, Row, Source, generating, messages, prepare
+from benchmarks.load import Row, as_row, generating, prepare
 from benchmarks.setting import arguments, machine, show
 from nlu.compute import choose
 from skills.api_key import KeyDraft, Scope
 from storage.catalog import Catalog
+from training.open_loop import PROBE_RATE, Generator, Source, messages
 
 NEAR = (0.8, 1.0, 1.2)  # times what a saturated server answers: its capacity is there
 LOADS = (0.1, 0.5, 1.0, 3.0)  # times the capacity
@@ -90,7 +91,7 @@ def _medians(same: Sequence[Row]) -> Row:
 
 def _one(generator: Generator, callers: _Callers, load: float, capacity: float) -> Row:
     [outcome] = generator.run(callers.source("one", load * capacity))
-    return outcome.row(f"{load:g}x capacity", load * capacity)
+    return as_row(outcome, f"{load:g}x capacity", load * capacity)
 
 
 def _beside(generator: Generator, callers: _Callers, capacity: float) -> list[Row]:
@@ -106,7 +107,7 @@ def _beside(generator: Generator, callers: _Callers, capacity: float) -> list[Ro
         sources = (quiet, *noisy)
         outcomes = generator.run(*sources)
         rows += [
-            outcome.row(f"{source.name} {what}", source.rate)
+            as_row(outcome, f"{source.name} {what}", source.rate)
             for source, outcome in zip(sources, outcomes, strict=True)
         ]
     return rows

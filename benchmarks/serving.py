@@ -20,7 +20,6 @@ from typing import Any
 import numpy as np
 import torch
 
-from benchmarks.catalogs import deep_prompt, intent_draft, intent_head
 from benchmarks.grammar import clean_turns, gated_skill
 from benchmarks.server_process import running
 from benchmarks.setting import arguments, machine, show
@@ -37,6 +36,7 @@ from skills.utterance import Utterance
 from storage.catalog import Catalog
 from training.config import SlotConfig
 from training.slot_trainer import train_slots
+from training.stand_in import deep_prompt, intent_draft, intent_head
 
 SKILLS = 32
 BATCH = 32

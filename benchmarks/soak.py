@@ -24,7 +24,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.catalogs import databases, deep_prompt, intent_draft, intent_heads
+from benchmarks.catalogs import databases, intent_heads
 from benchmarks.server_process import ServerProcess, running
 from benchmarks.setting import arguments, machine, show
 from nlu.backbone import Backbone
@@ -38,6 +38,7 @@ from storage.catalog import Catalog
 from training.config import CorrectionConfig, SlotConfig
 from training.correction_trainer import train_corrections
 from training.slot_trainer import train_slots
+from training.stand_in import deep_prompt, intent_draft
 
 SAMPLE_SECONDS = 5.0
 BATCH = 16  # texts of a batch, and of a stream

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -94,16 +94,18 @@ class Reader:
             for skill in skills
         ]
         futures = self._encoder.submit(rows, lane=lane, deadline=deadline)
-        answers = await asyncio.gather(*map(partial(self._answer, question), skills, futures))
-        protected = (*protected_spans(request.text), *_slot_spans(answers))
-        results = tuple(self._result(question, answer, protected) for answer in answers)
+        answers = await _all([*map(partial(self._answer, question), skills, futures)])
+        results = tuple(answer.result for answer in answers)
+        if any(answer.correction for answer in answers):
+            protected = (*protected_spans(request.text), *_slot_spans(answers))
+            results = tuple(self._result(question, answer, protected) for answer in answers)
         steps = tuple(answer.steps for answer in answers)
         return Reading(results, tokens.end, _timings(seconds, steps), began, steps)
 
     async def _answer(
         self, question: _Question, skill: LoadedSkill, future: Future[Processed[Floats]]
     ) -> _Answer:
-        encoded = await asyncio.wrap_future(future)
+        encoded = future.result() if future.done() else await asyncio.wrap_future(future)
         states = encoded.output
         result = skill.answer(question.request, question.tokens, states, now=question.now)
         if skill.grammar is None or not skill.needs_correction(result.grammar):
@@ -160,6 +162,11 @@ class _Answer:
     @property
     def steps(self) -> Steps:
         return (self.encoded,) if self.correction is None else (self.encoded, self.correction)
+
+
+async def _all(answers: Sequence[Coroutine[Any, Any, _Answer]]) -> Sequence[_Answer]:
+    """Wait for answers at once; one alone needs no task of its own, which takes as long as a tokenisation."""
+    return [await answers[0]] if len(answers) == 1 else await asyncio.gather(*answers)
 
 
 def _slot_spans(answers: Iterable[_Answer]) -> Iterator[tuple[int, int]]:

@@ -17,17 +17,19 @@ _STOP_SECONDS = 30.0  # more than the server gives requests in flight
 
 
 @contextmanager
-def background_server(catalog: str, log: Path, *, cache: Path | None, threads: int) -> Iterator[str]:
+def background_server(
+    catalog: str, log: Path, *options: str, cache: Path | None, threads: int
+) -> Iterator[str]:
     """Yield the address of a server on a free port; it is gone afterwards.
 
     Raises:
         SoftspokenError: it does not start, or does not stop with 0.
     """
-    options = ["--catalog", catalog, "--address", "127.0.0.1:0", "--threads", str(threads)]
+    settings = ["--catalog", catalog, "--address", "127.0.0.1:0", "--threads", str(threads), *options]
     if cache is not None:
-        options += ["--cache-dir", str(cache.resolve())]
+        settings += ["--cache-dir", str(cache.resolve())]
     # What a softspoken.toml of the user says is not for this server.
-    command = [sys.executable, "-m", "training.cli", "--config", os.devnull, "serve", *options]
+    command = [sys.executable, "-m", "training.cli", "--config", os.devnull, "serve", *settings]
     with log.open("w") as errors:
         process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=errors, text=True)  # noqa: S603
     with process:

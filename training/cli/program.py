@@ -44,6 +44,7 @@ _COMMANDS = {  # the order is that of suggestions for a wrong key of softspoken.
     "backbone": "training.cli.backbone:backbone",
     "db": "training.cli.database:db",
     "doctor": "training.cli.doctor:doctor",
+    "plan": "training.cli.plan:plan",
 }
 
 

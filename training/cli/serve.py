@@ -159,12 +159,12 @@ def _serve_in_group(log_level: str, log_format: str, settings: ServerSettings, g
 
 
 def _serve(settings: ServerSettings, **ends: Any) -> None:
-    import asyncio
+    import uvloop
 
     from nlu.server import serve as serve_until_stopped
     from training.submission import check_submission
 
-    asyncio.run(serve_until_stopped(settings, check_training=check_submission, **ends))
+    uvloop.run(serve_until_stopped(settings, check_training=check_submission, **ends))
 
 
 def _print_addresses(addresses: Sequence[str]) -> None:
