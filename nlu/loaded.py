@@ -180,6 +180,8 @@ def _intent_tensors(head: IntentHead) -> Tensors:
 
 
 def _prompt(version: SkillVersion, tensors: Tensors, shape: EncoderShape) -> Prompt:
+    if version.method is Method.DESCRIBED:
+        return Prompt()
     if version.method is Method.SOFT_PROMPT:
         return Prompt(soft=floats(tensors, "prompt.soft", (None, shape.d_model)))
     return Prompt(deep=halves(tensors, "prompt.deep", (shape.prompted_layers, 2, None, shape.d_attention)))

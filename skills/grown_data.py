@@ -34,6 +34,7 @@ def grown_data(parent: TrainingData, more: TrainingData, exemplars: Sequence[Exe
         dev=None if parent.dev is None and more.dev is None else _without(dev, (*told, *more.train)),
         phrases=tuple(dict.fromkeys((*parent.phrases, *more.phrases))),
         slot_types={**parent.slot_types, **more.slot_types},
+        descriptions={**parent.descriptions, **more.descriptions},
     )
 
 

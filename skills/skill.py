@@ -30,6 +30,7 @@ class Method(StrEnum):
 
     DEEP_PROMPT = "deep-prompt"  # keys and values in every layer (P-Tuning v2, Liu et al. 2022)
     SOFT_PROMPT = "soft-prompt"  # input embeddings (Lester et al. 2021), PEFT's PROMPT_TUNING
+    DESCRIBED = "described"  # not at all: means of what the backbone makes of labels, descriptions and rows
 
 
 @dataclass(frozen=True)

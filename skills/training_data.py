@@ -10,7 +10,7 @@ files of its kind have (docs/cli.md), and beside that its split, "train" or "dev
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from io import BytesIO
 from typing import Any
@@ -19,6 +19,7 @@ from skills.correction import CorrectedSentence
 from skills.errors import DataError, InputError
 from skills.formats.corrections import CORRECTION_ROW, correction_record, correction_row
 from skills.formats.jsonl import INTENT_ROW, intent_record, intent_row, parse_record
+from skills.formats.labels import label_of
 from skills.formats.phrases import PhraseKind, PhraseList
 from skills.formats.reader import MAX_LABELS, MAX_ROWS
 from skills.formats.row import Place, check_label, json_type
@@ -48,6 +49,7 @@ class TrainingData:
         dev: held-out rows; None: a share of the others is held out.
         phrases: lists of phrases that Rasa files have beside the rows.
         slot_types: what values of slots resolve to.
+        descriptions: of labels of intents, in words; "" for a name alone.
 
     Raises:
         InputError: there are more rows or more labels than are allowed.
@@ -58,12 +60,14 @@ class TrainingData:
     dev: tuple[Row, ...] | None = None
     phrases: tuple[PhraseList, ...] = ()
     slot_types: SlotSchema = field(default_factory=dict)
+    descriptions: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         rows = (*self.train, *(self.dev or ()))
         utterances = [row for row in rows if isinstance(row, Utterance)]
         _check_number("rows", len(rows), MAX_ROWS)
-        _check_number("intents", len({row.intent for row in utterances}), MAX_LABELS)
+        intents = {*self.descriptions, *(row.intent for row in utterances)}
+        _check_number("intents", len(intents), MAX_LABELS)
         _check_number("slots", len({each.label for row in utterances for each in row.entities}), MAX_LABELS)
 
     def to_bytes(self) -> bytes:
@@ -80,6 +84,8 @@ class TrainingData:
             ],
             "slot_types": schema_document({slot: self.slot_types[slot] for slot in sorted(self.slot_types)}),
         }
+        if self.descriptions:
+            header["descriptions"] = dict(sorted(self.descriptions.items()))
         rows = (
             {**write(row), "split": split}
             for split, rows in zip(_SPLITS, (self.train, self.dev or ()), strict=True)
@@ -114,6 +120,7 @@ class TrainingData:
             tuple(dev) if is_held_out else None,
             tuple(_phrase_list(place, each) for each in _list(place, header.get("phrases"), "phrases")),
             _slot_types(place, header.get("slot_types")),
+            _descriptions(place, header.get("descriptions", {})),
         )
 
 
@@ -186,6 +193,13 @@ def _slot_types(place: Place, content: object) -> SlotSchema:
         return read_schema_document(content)
     except InputError as error:
         raise place.error(str(error), field=error.field) from error
+
+
+def _descriptions(place: Place, content: object) -> dict[str, str]:
+    if not isinstance(content, dict):
+        raise place.error(f"descriptions are {json_type(content)}: write an object", field="descriptions")
+    rows = (label_of(place, {"intent": label, "description": text}) for label, text in content.items())
+    return {row.intent: row.text for row in rows}
 
 
 def _list(place: Place, value: object, field: str) -> list[object]:

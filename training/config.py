@@ -140,7 +140,9 @@ class TuningConfig(IntentSettings, LoopConfig):
         1e-2, description="without the adapter, prompts need larger steps: 2e-2"
     )
     start: Start = Field(Start.DIALOG, description="a prompt tuned on public dialog: for adapter=false only")
-    method: Method = Field(Method.DEEP_PROMPT, description="more accurate and faster than soft-prompt here")
+    method: Literal[Method.DEEP_PROMPT, Method.SOFT_PROMPT] = Field(
+        Method.DEEP_PROMPT, description="more accurate and faster than soft-prompt here"
+    )
 
 
 class SlotConfig(LoopConfig):

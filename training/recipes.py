@@ -5,14 +5,14 @@ Torch is imported when a training begins: what is wrong with the data is said at
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict, Unpack, cast
 
 from skills.correction import CorrectedSentence
 from skills.correction_dataset import build_corrections
-from skills.dataset import build
+from skills.dataset import build, check_intents
 from skills.errors import InputError
 from skills.resolution import schema_from_data
 from skills.skill import OUT_OF_SCOPE_LABEL, SkillKind
@@ -27,6 +27,10 @@ if TYPE_CHECKING:
     from training.checkpoint import Checkpoint
     from training.config import CorrectionConfig, SlotConfig, TrainingConfig, TuningConfig
     from training.trained import OnProgress, Trained
+
+TUNED_ROWS = (
+    5  # an intent, on average, from which tuning is worth more than means, where intents are described
+)
 
 Utterances = tuple[Utterance, ...]
 Sentences = tuple[CorrectedSentence, ...]
@@ -95,12 +99,19 @@ def prepare(name: str, data: TrainingData, config: TrainingConfig, *, peft: Path
 
 def _intents(name: str, data: TrainingData, config: TuningConfig, peft: Path | None) -> Prepared:
     rows, dev = cast("Utterances", data.train), cast("Utterances | None", data.dev)
+    in_scope = [row for row in rows if row.intent != OUT_OF_SCOPE_LABEL]
+    descriptions = {**{row.intent: "" for row in in_scope}, **data.descriptions}
+    if data.descriptions and len(in_scope) < TUNED_ROWS * len(descriptions):
+        return _described(name, descriptions, in_scope, dev or (), config)
     dataset, report = build(rows, dev, dev_share=config.held_out_share(len(rows)), seed=config.seed)
     if not dataset.dev:
         raise InputError(
             "no rows are held out to calibrate on: give some intent at least 2 different rows, or give --dev",
             field="dev",
         )
+    if data.descriptions:  # after the split: they are never held out
+        told = _in_words(data.descriptions)
+        dataset = replace(dataset, train=(*dataset.train, *told), labels=tuple(sorted(descriptions)))
 
     def run(backbone: Backbone, compute: Compute, **options: Unpack[Options]) -> Trained[Any]:
         from training.peft import import_peft
@@ -115,6 +126,31 @@ def _intents(name: str, data: TrainingData, config: TuningConfig, peft: Path | N
         f"{oos:,} out of scope ({OUT_OF_SCOPE_LABEL})"
     )
     return Prepared(summary, tuple(report.warnings()), run)
+
+
+def _described(
+    name: str,
+    descriptions: Mapping[str, str],
+    rows: Sequence[Utterance],
+    dev: Utterances,
+    config: TuningConfig,
+) -> Prepared:
+    check_intents(_in_words(descriptions), dev)
+
+    def run(backbone: Backbone, compute: Compute, **options: Unpack[Options]) -> Trained[Any]:
+        from training.described import describe_intents
+
+        return describe_intents(name, descriptions, rows, dev, backbone, compute, config)
+
+    summary = (
+        f"{len(descriptions):,} intents in words and {len(rows):,} rows of them: too few to tune on, from "
+        f"{TUNED_ROWS} rows an intent the skill is tuned"
+    )
+    return Prepared(summary, (), run)
+
+
+def _in_words(descriptions: Mapping[str, str]) -> list[Utterance]:
+    return [Utterance(text or label, label) for label, text in descriptions.items()]
 
 
 def _slots(name: str, data: TrainingData, config: SlotConfig) -> Prepared:

@@ -66,6 +66,8 @@ def train_intents(
     _check_held_out(dataset)
     began = time.monotonic()
     torch.manual_seed(config.seed)
+    if grown_from is not None and grown_from.version.method is Method.DESCRIBED:
+        grown_from = None  # it was never tuned: all that it has learned is among the rows
     if grown_from is not None:
         check_parent(grown_from, SkillKind.INTENT, backbone, dataset.labels)
         start = grown_from.prompt

@@ -46,6 +46,8 @@ def rows(labels: int = 2, each: int = 3) -> list[tuple[str, str]]:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        ([], "there is nothing to learn: give rows with --data"),
+        (["--labels", "labels.yml", "--dev", "other.jsonl"], "1 held-out intents have no training row"),
         (["--data", "none.jsonl"], "none.jsonl: no such file"),
         (["--data", "good.jsonl", "--data", "bad.jsonl"], "bad.jsonl:1: not valid JSON"),
         (["--data", "one.jsonl"], "training rows have 1 intents"),
@@ -77,6 +79,7 @@ def test_bad_input_ends_with_2_before_a_catalog_is_made(
     write("one.jsonl", *rows(labels=1))
     write("single.jsonl", *rows(each=1))
     write("other.jsonl", ("hello", "greeting"))
+    write("labels.yml", raw="label_0: text of one kind\nlabel_1:\n")
 
     result = run(*arguments)
 

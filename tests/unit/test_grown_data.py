@@ -36,6 +36,12 @@ def test_old_rows_stay_and_new_ones_win() -> None:
     assert grown.dev is None
 
 
+def test_labels_stay_described_and_new_words_win() -> None:
+    parent = replace(data({}), descriptions={"x": "old", "y": "kept"})
+    grown = grown_data(parent, replace(data({"a": "x"}), descriptions={"x": "new"}))
+    assert grown.descriptions == {"x": "new", "y": "kept"}
+
+
 def test_what_the_skill_was_told_is_learned_unless_a_new_row_says_otherwise() -> None:
     grown = grown_data(data({"a": "x"}), data({"c": "z"}), [told("a", "y"), told("c", "y"), told("d", "y")])
     assert intents(grown.train) == {"a": "y", "c": "z", "d": "y"}

@@ -71,6 +71,7 @@ def data(draw: st.DrawFn) -> TrainingData:
         draw(st.none() | several),
         tuple(draw(st.lists(PHRASES, max_size=2))),
         draw(st.dictionaries(NAME, SLOT_TYPE, max_size=2)),
+        draw(st.dictionaries(NAME, STRIPPED | st.just(""), max_size=2)),
     )
 
 

@@ -49,6 +49,7 @@ class LabeledFiles:
         dev: Sequence[Path] = (),
         oos: Sequence[Path] = (),
         slot_types: Path | None = None,
+        labels: Path | None = None,
     ) -> tuple[TrainingData, Skipped]:
         """Return what a skill is trained on, and the bad rows that were left out.
 
@@ -57,11 +58,13 @@ class LabeledFiles:
             dev: files of held-out rows; without, a share of the others is held out.
             oos: files of out-of-scope utterances, for intents.
             slot_types: TOML file that says what values of slots resolve to.
+            labels: file that describes labels of intents in words.
 
         Raises:
             DataError: a file cannot be read, or a row is bad and bad rows are not skipped.
             InputError: as `read`; or there are more rows or labels than are allowed.
         """
+        from skills.formats import read_labels
         from skills.resolution import read_schema
         from skills.training_data import TrainingData
 
@@ -69,7 +72,8 @@ class LabeledFiles:
         train, skipped, phrases = self._read_kind(kind, self.paths)
         outside, outside_skipped = self.read_out_of_scope(oos)
         held_out, dev_skipped, _ = self._read_kind(kind, dev) if dev else (None, (), ())
-        data = TrainingData(kind, (*train, *outside), held_out, phrases, schema)
+        described = {} if labels is None else read_labels(labels)
+        data = TrainingData(kind, (*train, *outside), held_out, phrases, schema, described)
         return data, (*skipped, *outside_skipped, *dev_skipped)
 
     def unused(self, data: TrainingData) -> list[Unused]:

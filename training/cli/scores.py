@@ -39,8 +39,8 @@ class Scores:
 
 
 def scores(kind: SkillKind, evaluation: Any) -> Scores:
-    """Return what is told of the evaluation of a skill of this kind."""
-    return _SCORES[kind](evaluation)
+    """Return what is told of the evaluation of a skill of this kind; None if nothing was held out."""
+    return Scores("none", [], [], {}) if evaluation is None else _SCORES[kind](evaluation)
 
 
 def _intents(evaluation: Evaluation) -> Scores:

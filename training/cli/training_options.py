@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 OWN_OPTIONS = ("method", "seed", "epochs", "prompt_length")  # settings that need no --set
 _KINDS = {  # options that only some kinds have
     "columns": (SkillKind.INTENT,),
+    "labels": (SkillKind.INTENT,),
     "oos": (SkillKind.INTENT, SkillKind.JOINT),
     "slot_types": (SkillKind.SLOTS, SkillKind.JOINT),
     "method": (SkillKind.INTENT,),
@@ -43,7 +44,6 @@ _OPTIONS = (
         "--data",
         type=FILE_OR_FOLDER,
         multiple=True,
-        required=True,
         help="Labeled rows: .jsonl or Rasa NLU .yml; intents .csv, .tsv; slots .conll, .json; "
         "grammar .tsv, .m2. Several allowed.",
     ),
@@ -52,6 +52,11 @@ _OPTIONS = (
         type=FILE_OR_FOLDER,
         multiple=True,
         help="Held-out rows; without, a share of --data is held out.",
+    ),
+    setting(
+        "--labels",
+        type=FILE,
+        help="Labels of intents in words, .yml or .jsonl, beside --data or alone: see docs/cli.md.",
     ),
     setting("--oos", type=FILE_OR_FOLDER, multiple=True, help="Out-of-scope utterances, labeled __oos__."),
     setting("--slot-types", type=FILE, help="What slots' values resolve to: a TOML file, see docs/cli.md."),
@@ -113,6 +118,7 @@ def read_tuning(name: str, options: dict[str, Any], **more: Any) -> Tuning:
         oos=options["oos"],
         promote=options["promote"],
         slot_types=options["slot_types"],
+        labels=options["labels"],
         grown_from=options["grown_from"] or "",
         quiet=options["json"],
         **more,
@@ -126,6 +132,8 @@ def _check_options(kind: SkillKind, options: dict[str, Any]) -> None:
             raise InputError(
                 f"{option} is for skills of kind {known}, this one is {kind}: leave it out", field=name
             )
+    if not options["data"] and not options["labels"]:
+        raise InputError("there is nothing to learn: give rows with --data", field="data")
     if options.get("from_peft") and options["grown_from"]:
         raise InputError("--from and --from-peft both say what to start from: leave one out", field="from")
 

@@ -55,6 +55,7 @@ class Tuning:
     promote: bool = True
     report: Path | None = None
     slot_types: Path | None = None  # what slots' values resolve to
+    labels: Path | None = None  # what labels of intents mean, in words
     peft: Path | None = None  # checkpoint whose soft prompt is tuned on
     quiet: bool = False
     grown_from: str = ""  # a version of a skill, such as `live` or `banking@3`; empty: none
@@ -123,6 +124,11 @@ def run_tuning(tuning: Tuning) -> Tuned:
         measured_on = ", ".join(map(str, tuning.dev)) or "rows held out of the training data"
         advice = _advice(tuning, checked)
         held_out, doubtful = result.trained.held_out, checked.warnings
+        if held_out is None:
+            raise InputError(
+                f"{result.version} is stored, but there is no report: give held-out rows with --dev",
+                field="report",
+            )
         write_page(tuning.report, result.version, held_out, measured_on, doubtful, advice)
     seconds = time.monotonic() - began
     return Tuned(result.version, result.trained, checked.warnings, checked.unused, seconds)
@@ -154,7 +160,7 @@ def check_data(tuning: Tuning) -> Checked:
     from training.recipes import prepare
 
     data, skipped = tuning.files.training_data(
-        tuning.kind, dev=tuning.dev, oos=tuning.oos, slot_types=tuning.slot_types
+        tuning.kind, dev=tuning.dev, oos=tuning.oos, slot_types=tuning.slot_types, labels=tuning.labels
     )
     if tuning.grown_from:
         with open_catalog(tuning.catalog) as catalog:
