@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import re
 from importlib import resources
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 PACKAGE = "traceforge_title_model"
+PACKAGE_VERSION = "0.2.0"  # the one that pyproject.toml pins
 CONVERSION = "1"  # part of the cache key: raise it when the conversion below changes
 
 CONFIG: dict[str, Any] = {
@@ -54,16 +54,20 @@ CONFIG: dict[str, Any] = {
 def embedded_directory(cache: Path) -> Path:
     """Return the converted model's directory below `cache`, converting it first if it is not there yet.
 
+    Once it is there, neither the package nor ONNX is needed.
+
     Raises:
         BackboneError: the package with the weights is not installed, or the cache cannot be written.
     """
-    source_directory()
-    return cached_directory(converted_directory(cache), _convert)
+    target = converted_directory(cache)
+    if not target.exists():
+        source_directory()
+    return cached_directory(target, _convert)
 
 
 def converted_directory(cache: Path) -> Path:
     """Return where the converted model is, or will be."""
-    return cache / f"embedded-{version(PACKAGE)}-{CONVERSION}"
+    return cache / f"embedded-{PACKAGE_VERSION}-{CONVERSION}"
 
 
 def source_directory() -> Path:
@@ -72,8 +76,9 @@ def source_directory() -> Path:
         return Path(str(resources.files(PACKAGE))) / "data" / "span"
     except ModuleNotFoundError as error:
         raise BackboneError(
-            "backbone 'embedded' needs the package traceforge-title-model: pip install 'softspoken[server]', "
-            "or choose another backbone with --backbone"
+            "backbone 'embedded' is not in the cache, and the package traceforge-title-model, its source, "
+            "is not installed: pip install 'softspoken[train]', or run 'softspoken backbone export' "
+            "where that is and give --cache-dir a copy of its cache, or choose another --backbone"
         ) from error
 
 

@@ -1,4 +1,4 @@
-"""Python environments that are not ours: an unmodified Rasa, its action server, and the oldest protobuf.
+"""Python environments that are not ours: Rasa, its action server, the oldest protobuf, no torch.
 
 Each is made once, under a lock, in SOFTSPOKEN_RASA_ENV or ~/.cache/softspoken-rasa, and reused as long as its
 recipe is the same. `python -m tests.rasa.environment` makes them all beforehand (5 minutes, 3 GB).
@@ -12,6 +12,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,6 +25,7 @@ UNREACHABLE = "after connection broken by"  # pip's words
 RASA = "rasa"
 STUBS = "stubs"
 ACTIONS = "actions"
+SERVE = "serve"
 
 
 class EnvironmentUnavailableError(Exception):
@@ -43,6 +45,13 @@ class Recipe:
         return hashlib.sha256(repr(self).encode() + pins).hexdigest()[:12]
 
 
+def _of_project(extra: str) -> tuple[str, ...]:
+    """Return what the project asks for with an extra of its own, which asks for no other."""
+    document = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text(encoding="utf-8"))
+    project = document["project"]
+    return (*project["dependencies"], *project["optional-dependencies"][extra])
+
+
 # By environment, the first whose Python is there.
 RECIPES = {
     RASA: (
@@ -54,6 +63,7 @@ RECIPES = {
         ),
     ),
     ACTIONS: tuple(Recipe(minor, ("rasa-sdk==3.21.1",)) for minor in ("3.11", "3.12", "3.10")),
+    SERVE: tuple(Recipe(minor, _of_project("serve")) for minor in ("3.12", "3.11", "3.13")),
     STUBS: tuple(Recipe(minor, ("grpcio", "protobuf==4.23.3")) for minor in ("3.8", "3.9", "3.10")),
 }
 

@@ -185,7 +185,7 @@ def test_a_missing_package_is_named_with_the_way_to_get_it(
     assert end.value.code == 2
     shown = capsys.readouterr().err
     assert repr(package) in shown
-    assert "pip install 'softspoken[server]'" in shown
+    assert "pip install 'softspoken[serve]'" in shown
 
 
 def test_a_module_of_ours_that_is_missing_is_a_fault_of_ours(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -171,6 +171,13 @@ def test_two_processes_convert_into_one_cache(tmp_path: Path, backbone: Backbone
 
 def test_without_the_package_the_error_names_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr("nlu.embedded.PACKAGE", "traceforge_title_model_that_is_not_there")
-    with pytest.raises(BackboneError, match=r"traceforge-title-model.*pip install"):
+    with pytest.raises(BackboneError, match=r"traceforge-title-model.*pip install.*backbone export"):
         embedded_directory(tmp_path)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_once_converted_the_package_is_not_needed(
+    monkeypatch: pytest.MonkeyPatch, backbone: Backbone
+) -> None:
+    monkeypatch.setattr("nlu.embedded.PACKAGE", "traceforge_title_model_that_is_not_there")
+    assert embedded_directory(backbone.cache) == backbone.directory

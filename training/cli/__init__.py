@@ -19,8 +19,8 @@ def main() -> None:
         if not missing or missing in _OURS:  # a fault of ours: show where
             raise
         sys.stderr.write(
-            f"error: {missing!r} cannot be imported ({error}); commands need the server extra: "
-            "pip install 'softspoken[server]' (Python 3.11 or newer)\n"
+            f"error: {missing!r} cannot be imported ({error}): pip install 'softspoken[serve]' to serve, "
+            "'softspoken[train]' to do all else as well (Python 3.11 or newer)\n"
         )
         sys.exit(2)
     finally:

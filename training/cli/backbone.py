@@ -1,4 +1,4 @@
-"""`softspoken backbone adapt`: a dialog adapter is made from utterances."""
+"""`softspoken backbone`: a dialog adapter is made from utterances; graphs for servers without torch."""
 
 from __future__ import annotations
 
@@ -25,6 +25,31 @@ OnProgress = Callable[[JobProgress], None]
 @click.group()
 def backbone() -> None:
     """The frozen model that all skills share."""
+
+
+@backbone.command()
+@json_option
+@backbone_options
+def export(**options: Any) -> None:
+    """Make what servers without torch need of the backbone, below the cache directory.
+
+    Give them a copy of that directory, and its place as --cache-dir or SOFTSPOKEN_CACHE_DIR.
+    """
+    from nlu.backbone import Backbone
+    from nlu.engine.export import export_backbone
+
+    loaded = Backbone.load(options["backbone"], cache=options["cache_dir"])
+    export_backbone(loaded)
+    found = {
+        "backbone": loaded.fingerprint,
+        "adapted": loaded.adapted_fingerprint,
+        "cache": str(loaded.cache),
+    }
+    if options["json"]:
+        print_json(found)
+        return
+    rows = [(cell(name), cell(value or "-")) for name, value in found.items()]
+    print_table(Table(("exported", loaded.name), rows))
 
 
 @backbone.command()

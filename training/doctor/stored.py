@@ -94,9 +94,9 @@ def _served(url: str) -> Sequence[SkillVersion]:
 def _not_there(name: str, cache: Path) -> Finding | None:
     """Return what is to be said of a backbone that a start would have to make or fetch first."""
     if name == EMBEDDED:
-        source_directory()
         if converted_directory(cache).exists():
             return None
+        source_directory()
         if not os.access(_existing(cache), os.W_OK):
             return problem(
                 "backbone", f"{cache} has no {name} model and cannot be written", "name another --cache-dir"
