@@ -14,6 +14,7 @@ BENCHMARKS = {
     "scale": "start, memory, latency, listing and publications with 1 to 1,000 skills",
     "beside": "Parse of a server alone, and while a worker trains on its CPUs",
     "load": "latency against load, open loop, with a plot",
+    "workers": "requests a second of one server and of two on one port",
     "overload": "goodput and latency at 3x the capacity, and of a quiet caller beside a noisy one",
     "reload": "what callers notice while a skill is changed all the time, and two servers that converge",
     "soak": "half an hour of mixed traffic while versions change: memory, descriptors, threads, errors",

@@ -46,8 +46,9 @@ def _offsets(text: str, encoding: Encoding) -> list[tuple[int, int]]:
     visible = [_visible(text, *each) for each in zip(encoding.tokens, encoding.offsets, strict=True)]
     limit = len(text)
     for place, (start, end) in reversed(list(enumerate(visible))):
-        if end > start:  # a token has what T5 composed into it as well, such as combining accents
-            visible[place] = start, end + len(text[end:limit].split(" ", 1)[0])
+        if end > start:
+            if end < limit and text[end] != " ":  # T5 composed more into it, such as combining accents
+                visible[place] = start, end + len(text[end:limit].split(" ", 1)[0])
             limit = start
     reached = 0
     offsets: list[tuple[int, int]] = []
@@ -60,9 +61,8 @@ def _offsets(text: str, encoding: Encoding) -> list[tuple[int, int]]:
 def _visible(text: str, token: str, span: tuple[int, int]) -> tuple[int, int]:
     """Return a token's span without the spaces at its edges; empty if nothing is left."""
     start, end = span
-    part = text[start:end]
-    stripped = part.strip(" ")
-    if token == SPACE or not stripped:
-        return 0, 0
-    start += len(part) - len(part.lstrip(" "))
-    return start, start + len(stripped)
+    while start < end and text[start] == " ":
+        start += 1
+    while start < end and text[end - 1] == " ":
+        end -= 1
+    return (0, 0) if token == SPACE or start >= end else (start, end)

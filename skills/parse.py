@@ -60,8 +60,12 @@ class ParseRequest:
                 f"text has {len(self.text)} characters, at most {MAX_TEXT} are allowed: split it up",
                 field="text",
             )
-        if any("\ud800" <= character <= "\udfff" for character in self.text):
-            raise InputError("text is not valid Unicode: it has half a surrogate pair", field="text")
+        try:
+            self.text.encode()
+        except UnicodeEncodeError as error:
+            raise InputError(
+                "text is not valid Unicode: it has half a surrogate pair", field="text"
+            ) from error
         if len(self.skills) > MAX_SKILLS:
             raise InputError(
                 f"{len(self.skills)} skills asked, at most {MAX_SKILLS} are allowed", field="skills"
