@@ -11,6 +11,7 @@ BENCHMARKS = {
     "grammar": "GLEU, ERRANT, false edits, and speed against transformers' generate",
     "grammar_prompt": "makes the packaged grammar prompt again",
     "serving": "mixed-skill batches, PEFT adapter switching, and Parse latency over a local socket",
+    "precisions": "every engine and precision: speed, accuracy, rows alone and in batches with other skills",
     "scale": "start, memory, latency, listing and publications with 1 to 1,000 skills",
     "beside": "Parse of a server alone, and while a worker trains on its CPUs",
     "load": "latency against load, open loop, with a plot",

@@ -18,7 +18,8 @@ from benchmarks.catalogs import fill, skill_name
 from benchmarks.server_process import running
 from benchmarks.setting import arguments, machine, show
 from nlu.backbone import Backbone
-from nlu.compute import Compute, choose
+from nlu.compute import Compute
+from nlu.engine import choose_for_serving
 from skills.formats import read_intents
 from training.open_loop import PROBE_RATE, Generator, Outcome, Source, messages
 
@@ -61,7 +62,7 @@ def main() -> None:
     parser.add_argument("--queue-seconds", default="", help="the server's; default: its own")
     parser.add_argument("--plot", type=Path, default=PLOT, help="the picture (default: %(default)s)")
     options = parser.parse_args()
-    compute = choose(threads=options.threads)
+    compute = choose_for_serving("auto", "auto", options.threads, "auto")
     more = ("--queue-seconds", options.queue_seconds) if options.queue_seconds else ()
     with tempfile.TemporaryDirectory() as folder:
         url = f"sqlite:///{folder}/load.db"

@@ -18,7 +18,7 @@ import numpy as np
 from benchmarks.catalogs import skill_name
 from benchmarks.load import Row, as_row, generating, prepare
 from benchmarks.setting import arguments, machine, show
-from nlu.compute import choose
+from nlu.engine import choose_for_serving
 from skills.api_key import KeyDraft, Scope
 from storage.catalog import Catalog
 from training.open_loop import PROBE_RATE, Generator, Source, messages
@@ -34,7 +34,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=10, help="of each run")
     parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args()
-    compute = choose(threads=options.threads)
+    compute = choose_for_serving("auto", "auto", options.threads, "auto")
     with tempfile.TemporaryDirectory() as folder:
         url = f"sqlite:///{folder}/load.db"
         texts = prepare(url, options.data)

@@ -25,7 +25,8 @@ from benchmarks.server_process import running
 from benchmarks.setting import arguments, machine, show
 from nlu.backbone import Backbone
 from nlu.client import AsyncClient
-from nlu.compute import Compute, choose
+from nlu.compute import Compute
+from nlu.engine import choose_for_serving
 from skills.formats import read_intents
 from skills.skill import LIVE, SkillDraft, SkillRef
 from storage.catalog import Catalog
@@ -55,7 +56,7 @@ def main() -> None:
     parser.add_argument("--callers", type=int, default=50)
     parser.add_argument("--promotions", type=int, default=50, help="with two servers")
     options = parser.parse_args()
-    compute = choose(threads=options.threads)
+    compute = choose_for_serving("auto", "auto", options.threads, "auto")
     rows = [
         *_measured(options, compute, _under_load),
         *_measured(options, compute, _converging, postgres=True),

@@ -35,7 +35,8 @@ from benchmarks.server_process import ServerProcess, running
 from benchmarks.setting import arguments, machine, show
 from nlu.backbone import Backbone
 from nlu.client import Client, ParseRequest
-from nlu.compute import Compute, choose
+from nlu.compute import Compute
+from nlu.engine import choose_for_serving
 from skills.formats import read_intents
 from skills.skill import LIVE, SkillDraft, SkillRef
 from storage.catalog import Catalog
@@ -57,7 +58,7 @@ def main() -> None:
     parser.add_argument("--calls", type=int, default=400, help="of each server")
     parser.add_argument("--publications", type=int, default=20, help="in each catalog")
     options = parser.parse_args()
-    compute = choose(threads=options.threads)
+    compute = choose_for_serving("auto", "auto", options.threads, "auto")
     texts = [row.text for row in read_intents(options.data / "banking77/test.jsonl").utterances]
     with databases(postgres=options.postgres) as make_database:
         empty = make_database("empty")

@@ -29,7 +29,8 @@ from benchmarks.server_process import ServerProcess, running
 from benchmarks.setting import arguments, machine, show
 from nlu.backbone import Backbone
 from nlu.client import AsyncClient, ClientError, OverloadedError, ParseRequest, ParseResult
-from nlu.compute import Compute, choose
+from nlu.compute import Compute
+from nlu.engine import choose_for_serving
 from skills.correction_dataset import CorrectionDataset
 from skills.formats import read_corrections, read_intents, read_slots
 from skills.skill import LIVE, SkillDraft, SkillRef
@@ -95,7 +96,7 @@ def main() -> None:
     parser.add_argument("--swap-seconds", type=float, default=3)
     parser.add_argument("--plot", type=Path, default=PLOT, help="the picture (default: %(default)s)")
     options = parser.parse_args()
-    compute = choose(threads=options.threads)
+    compute = choose_for_serving("auto", "auto", options.threads, "auto")
     with (
         databases(postgres=False) as make_database,
         ProcessPoolExecutor(1, get_context("spawn")) as elsewhere,
