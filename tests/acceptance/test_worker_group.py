@@ -121,6 +121,15 @@ def test_the_port_is_nobody_elses(group: Group) -> None:
     assert other.stderr.count(f"cannot listen on {group.address}") == 1
 
 
+def test_a_group_that_cannot_start_says_why_once(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "training.cli", "--config", os.devnull, "serve", "--workers", "2"]
+    command += ["--address", "127.0.0.1:0", "--catalog", f"sqlite:///{tmp_path / 'missing' / 'catalog.db'}"]
+    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert ended.returncode == 1
+    assert ended.stderr.count("error: ") == 1
+    assert not ended.stdout
+
+
 def all_answer(group: Group) -> bool:
     group.ask()
     return len(group.answers()) == 2
