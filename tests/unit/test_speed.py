@@ -15,6 +15,7 @@ OPEN = Compute("cpu", Precision.AUTO, 1)
     [
         (3.0, 2.0, 1.0, Precision.INT8),
         (3.0, 1.0, 2.0, Precision.BFLOAT16),
+        (3.0, 1.0, 1.1, Precision.INT8),
         (1.1, 1.0, 1.0, Precision.FLOAT32),
         (1.0, 2.0, 3.0, Precision.FLOAT32),
     ],
