@@ -21,6 +21,7 @@ BENCHMARKS = {
     "soak": "half an hour of mixed traffic while versions change: memory, descriptors, threads, errors",
     "growing": "10 labels added to a stored skill against training from scratch: accuracy and time",
     "rasa": "Rasa with our component against Rasa with DIET: accuracy, training time, latency over HTTP",
+    "peers": "MiniLM, DIET, PEFT and transformers on the same rows, text by text in turns",
     "ceiling": "full fine-tuning of the same backbone with the same head",
     "adapter": "makes the packaged dialog adapter again",
     "prompts": "which layers a deep prompt should have, and what it should start from",

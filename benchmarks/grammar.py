@@ -66,14 +66,8 @@ def main() -> None:
         show("Grammar, packaged prompt", rows, where=machine(compute), target=options.json)
     if options.skip_speed:
         return
-    dialog = {str(each["text"]) for each in lines_of(options.data / "sgd_user_turns" / "test.jsonl")}
-    traffic = {
-        "SGD test, turns as they come": sorted(dialog),
-        "ErAConD test": [each.text for each in tests["ErAConD test"]],
-        "JFLEG test": [each.text for each in tests["JFLEG test"]],
-    }
     peer = Peer(skill.prompt, head_of(skill), backbone, engine, compute)
-    for name, texts in traffic.items():
+    for name, texts in traffic(options).items():
         picked = random.Random(13).sample(texts, options.speed_rows)  # noqa: S311
         rows = speed(name, skill, picked, backbone, engine, corrector, peer)
         show("Corrections per second", rows, where=machine(compute), target=None)
@@ -116,6 +110,15 @@ def clean_turns(options: argparse.Namespace, split: str, count: int) -> tuple[Co
     texts = sorted({str(each["text"]) for each in lines_of(path)})
     random.Random(13).shuffle(texts)  # noqa: S311
     return tuple(CorrectedSentence(text, (text,)) for text in islice(filter(looks_clean, texts), count))
+
+
+def traffic(options: argparse.Namespace) -> dict[str, list[str]]:
+    """Return the texts that speed is measured on, by the name of their set."""
+    dialog = {str(each["text"]) for each in lines_of(options.data / "sgd_user_turns" / "test.jsonl")}
+    found = {"SGD test, turns as they come": sorted(dialog)}
+    for name, folder in (("ErAConD test", "eracond"), ("JFLEG test", "jfleg")):
+        found[name] = [each.text for each in read_corrections(options.data / folder / "test.jsonl").sentences]
+    return found
 
 
 def lines_of(path: Path) -> Iterator[dict[str, Any]]:

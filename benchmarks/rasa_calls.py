@@ -10,11 +10,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import psutil  # type: ignore[import-untyped]
 
 from skills.errors import SoftspokenError
+
+QuestionT = TypeVar("QuestionT")
 
 CALLERS = 4  # at once, each with a connection of its own, to measure requests per second
 
@@ -53,20 +55,22 @@ class Rasa:
 
 @dataclass
 class Asked:
-    """What was answered to each text, and how long it took."""
+    """What was answered to each question, and how long it took."""
 
     found: list[Any] = field(default_factory=list)
     seconds: list[float] = field(default_factory=list)
 
 
-def in_turns(ways: Mapping[str, Callable[[str], Any]], texts: Iterable[str]) -> dict[str, Asked]:
-    """Ask each text every way before the next text, so that what else the machine does meets all alike."""
+def in_turns(
+    ways: Mapping[str, Callable[[QuestionT], Any]], questions: Iterable[QuestionT]
+) -> dict[str, Asked]:
+    """Ask each question every way before the next one, so that what else the machine does meets all alike."""
     asked = {way: Asked() for way in ways}
     order = deque(ways)
-    for text in texts:
+    for question in questions:
         for way in order:
             began = time.perf_counter()
-            asked[way].found.append(ways[way](text))
+            asked[way].found.append(ways[way](question))
             asked[way].seconds.append(time.perf_counter() - began)
         order.rotate()
     return asked

@@ -13,6 +13,7 @@ import shutil
 import subprocess
 import sys
 import tomllib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -52,8 +53,9 @@ def _of_project(extra: str) -> tuple[str, ...]:
     return (*project["dependencies"], *project["optional-dependencies"][extra])
 
 
-# By environment, the first whose Python is there.
-RECIPES = {
+Recipes = Mapping[str, Sequence[Recipe]]  # by environment; the first whose Python is there
+
+RECIPES: Recipes = {
     RASA: (
         Recipe("3.10", ("rasa==3.6.21", "-c", "{pins}"), "constraints-rasa-3.6.21-py310.txt"),
         Recipe(
@@ -68,14 +70,14 @@ RECIPES = {
 }
 
 
-def python_of(name: str) -> Path:
+def python_of(name: str, recipes: Recipes = RECIPES) -> Path:
     """Return the interpreter of an environment, which is made if it is not there.
 
     Raises:
         EnvironmentUnavailableError: it cannot be made here.
         subprocess.CalledProcessError: pip failed otherwise.
     """
-    recipe, base = _recipe(name)
+    recipe, base = _recipe(name, recipes)
     cache = Path(os.environ.get("SOFTSPOKEN_RASA_ENV") or default_cache().with_name("softspoken-rasa"))
     folder = cache / f"{name}-{recipe.digest()}"
     cache.mkdir(parents=True, exist_ok=True)
@@ -87,12 +89,12 @@ def python_of(name: str) -> Path:
     return folder / "bin" / "python"
 
 
-def _recipe(name: str) -> tuple[Recipe, str]:
-    for recipe in RECIPES[name]:
+def _recipe(name: str, recipes: Recipes) -> tuple[Recipe, str]:
+    for recipe in recipes[name]:
         for python in (f"python{recipe.python}", *_of_pyenv(recipe.python)):
             if shutil.which(python) and _minor(python) == recipe.python:
                 return recipe, python
-    wanted = ", ".join(recipe.python for recipe in RECIPES[name])
+    wanted = ", ".join(recipe.python for recipe in recipes[name])
     raise EnvironmentUnavailableError(f"no Python {wanted} on this machine")
 
 
