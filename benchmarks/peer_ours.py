@@ -7,8 +7,7 @@ from typing import Any
 
 from benchmarks.peer_loop import Predict, answer
 from nlu.backbone import Backbone
-from nlu.compute import choose
-from nlu.engine import make_engine
+from nlu.engine import choose_for_serving, make_engine
 from nlu.loaded import load_skill
 from skills.skill import SkillRef
 from storage.catalog import Catalog
@@ -18,7 +17,7 @@ from training.evaluation import encode_texts
 def loaded(task: dict[str, Any]) -> Predict:
     """Return what labels texts by the live version of the task's skill."""
     backbone = Backbone.load()
-    engine = make_engine(backbone, choose(threads=task["threads"]))
+    engine = make_engine(backbone, choose_for_serving("cpu", "auto", task["threads"], "auto"))
     catalog = Catalog.open(task["catalog"])
     version = catalog.get(SkillRef(task["skill"]))
     skill = load_skill(version, catalog.tensors(version), backbone)

@@ -40,7 +40,7 @@ from nlu.backbone import Backbone
 from nlu.client import Client, ClientError, ParseRequest, ParseResult
 from nlu.compute import Compute, choose
 from nlu.corrector import Corrector
-from nlu.engine import make_decoder, make_engine
+from nlu.engine import choose_for_serving, make_decoder, make_engine
 from skills.errors import UnknownSkillError
 from skills.formats import read_intents
 from skills.skill import SkillRef
@@ -96,12 +96,13 @@ def main() -> None:
     parser.add_argument("--plot", type=Path, default=PLOT, help="the picture (default: %(default)s)")
     options = parser.parse_args()
     compute = choose(threads=options.threads)
-    tables = {"intents": [row for name in options.sets for row in intents(name, options, compute)]}
+    served = choose_for_serving("cpu", "auto", options.threads, "auto")
+    tables = {"intents": [row for name in options.sets for row in intents(name, options, served)]}
     if not options.only_intents:
-        tables |= {"skills": skills_in_turn(options, compute), "corrections": corrections(options, compute)}
+        tables |= {"skills": skills_in_turn(options, served), "corrections": corrections(options, compute)}
     for title, rows in tables.items():
         target = options.json and options.json.with_stem(f"{options.json.stem}-{title}")
-        show(f"Peers: {title}", rows, where=machine(compute), target=target)
+        show(f"Peers: {title}", rows, where=machine(served), target=target)
     plot(tables["intents"], options.plot)
 
 
@@ -205,7 +206,7 @@ def skills_in_turn(options: argparse.Namespace, compute: Compute) -> list[dict[s
     texts = [row.text for row in read_intents(options.data / "banking77/test.jsonl").utterances][:256]
     rounds = [
         serving.against_peft(engine, backbone, texts, dtype)
-        for dtype in {torch.float32, compute.dtype}
+        for dtype in (torch.float32, torch.bfloat16)
         for _ in range(ROUNDS)
     ]
     by_measurement: dict[str, list[dict[str, Any]]] = defaultdict(list)
