@@ -130,6 +130,7 @@ def test_killed_servers_and_workers_lose_nothing(
         assert steady.name == "steady" and steady.version in acknowledged.live
         assert {job.id for job in catalog.jobs.list()} >= acknowledged.jobs
 
+    time.sleep(LEASE)  # the job of the last worker that was killed is due when its lease is over
     with working(url, tmp_path / "worker", "--drain") as worker:
         assert worker.wait(2 * PATIENCE) == 0
     assert acknowledged.asked > 0
