@@ -16,8 +16,9 @@ Precision = Literal["auto", "float32", "bfloat16"]  # as in nlu.compute, which w
 class Start(StrEnum):
     """What a deep prompt is before training."""
 
-    DIALOG = "dialog"  # the packaged prompt, where it fits the backbone and the length; else TOKENS
+    DIALOG = "dialog"  # the packaged prompt, where it fits; else QUIET on the adapter, TOKENS without
     TOKENS = "tokens"  # keys and values of random tokens of the training rows
+    QUIET = "quiet"  # the same, so small that at first the encoder reads as without a prompt
 
 
 class Contexts(StrEnum):
@@ -136,13 +137,19 @@ class TuningConfig(IntentSettings, LoopConfig):
     """Settings of an intent skill."""
 
     adapter: bool = Field(True, description="tune on the dialog adapter, where the backbone has one")
-    prompt_rate: Annotated[float, Field(gt=0, le=1)] = Field(
-        1e-2, description="without the adapter, prompts need larger steps: 2e-2"
+    adapted_rate: Annotated[float, Field(gt=0, le=1)] = Field(
+        3e-3, description="of the prompt on the adapter: larger steps spend what it brings"
     )
-    start: Start = Field(Start.DIALOG, description="a prompt tuned on public dialog: for adapter=false only")
+    start: Start = Field(
+        Start.DIALOG, description="a prompt tuned on public dialog; on the adapter one that changes nothing yet"
+    )
     method: Literal[Method.DEEP_PROMPT, Method.SOFT_PROMPT] = Field(
         Method.DEEP_PROMPT, description="more accurate and faster than soft-prompt here"
     )
+
+    def rated(self, *, adapted: bool) -> TuningConfig:
+        """Return the settings with the prompt's rate on that encoder."""
+        return self.model_copy(update={"prompt_rate": self.adapted_rate}) if adapted else self
 
 
 class SlotConfig(LoopConfig):

@@ -23,6 +23,7 @@ from nlu.encoder import Encoder
 from nlu.prompt import Floats, Prompt
 
 CACHE_BYTES = 3 << 30  # of trunk states kept in memory; above it they are computed again for each batch
+QUIET_SHARE = 0.02  # of the keys and values of tokens: untuned class means lose a point or less
 EVALUATION_ROWS = 64  # rows of one forward pass without gradients
 
 TokenIds = tuple[int, ...]
@@ -108,6 +109,7 @@ class DeepPrompted(PromptedEncoder):
         rows: token ids.
         prompt_length: P.
         seed: of what is random in the beginning.
+        quiet: whether the prompt is almost nothing in the beginning.
         expected_slots: how many slots a dialog may expect, each with vectors of its own; and E.
     """
 
@@ -118,6 +120,7 @@ class DeepPrompted(PromptedEncoder):
         *,
         prompt_length: int,
         seed: int,
+        quiet: bool = False,
         expected_slots: tuple[int, int] = (0, 1),
     ) -> None:
         super().__init__(rows)
@@ -127,7 +130,8 @@ class DeepPrompted(PromptedEncoder):
         size = sum(map(len, rows)) * encoder.shape.d_model * weights.element_size()
         self._trunk_states = self._all_trunk_states() if size <= CACHE_BYTES else None
         generator = torch.Generator().manual_seed(seed)
-        self._prompt = nn.Parameter(self._keys_and_values(prompt_length, generator).float())
+        share = QUIET_SHARE if quiet else 1.0
+        self._prompt = nn.Parameter(share * self._keys_and_values(prompt_length, generator).float())
         self._expected = nn.Parameter(self._small_vectors(*expected_slots, generator))
 
     def parameters(self) -> list[nn.Parameter]:

@@ -32,7 +32,7 @@ from training.slot_evaluation import SlotReader
 from training.slot_objective import JointObjective, SlotObjective
 from training.slot_texts import SlotTexts
 from training.snapshot import Snapshot
-from training.start import dialog_start, tuned_encoder
+from training.start import dialog_start, starts_quiet, tuned_encoder
 from training.trained import OnProgress
 from training.trainer import label_name
 from training.warm_start import keep_expected, keep_prototypes, keep_tagger, warmed
@@ -138,6 +138,7 @@ class SlotTraining:
             [tokens.ids for tokens in self._texts.tokens],
             prompt_length=config.prompt_length if self._parent is None else self._parent.prompt.length,
             seed=config.seed,
+            quiet=starts_quiet(config, bare),
             expected_slots=(len(self._names), self._context_length()),
         )
         if start is None and config.start is Start.DIALOG:

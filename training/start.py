@@ -12,7 +12,7 @@ from safetensors.numpy import save_file
 from nlu.backbone import Backbone
 from nlu.encoder import Encoder
 from nlu.prompt import Prompt
-from training.config import LoopConfig
+from training.config import LoopConfig, Start
 from training.correction_model import TrainedVectors
 
 _ASSETS = Path(__file__).parent / "assets"
@@ -24,6 +24,11 @@ def tuned_encoder(backbone: Backbone, config: LoopConfig, parent: Prompt | None)
     """Return the encoder to tune a deep prompt on: that of the prompt to grow from, or as configured."""
     wanted = config.adapter and backbone.adapter is not None
     return backbone.encoder(adapted=wanted if parent is None else parent.adapted)
+
+
+def starts_quiet(config: LoopConfig, encoder: Encoder) -> bool:
+    """Whether a prompt that nothing else is put into is almost nothing before training."""
+    return config.start is Start.QUIET or (config.start is Start.DIALOG and encoder.adapted)
 
 
 def dialog_start(

@@ -30,7 +30,7 @@ from training.loop import tune
 from training.models import DeepPrompted, PromptedEncoder, SoftPrompted
 from training.objective import IntentObjective
 from training.provenance import provenance
-from training.start import dialog_start, tuned_encoder
+from training.start import dialog_start, starts_quiet, tuned_encoder
 from training.trained import OnProgress, Trained
 from training.warm_start import check_parent, grown, keep_prototypes, warmed
 
@@ -73,7 +73,9 @@ def train_intents(
         start = grown_from.prompt
     texts = _Texts(dataset)
     encoder = _prompted(backbone, texts.all, config, start)
-    runs = _Runs(dataset, texts, encoder, encoder.prompt(), config, grown_from, on_progress, checkpoint)
+    untrained = encoder.prompt()
+    rated = config.rated(adapted=untrained.adapted)
+    runs = _Runs(dataset, texts, encoder, untrained, rated, grown_from, on_progress, checkpoint)
     train, dev = texts.examples(dataset.train, names=config.label_names), texts.examples(dataset.dev)
     head, held_out = _calibrated(runs.tuned("tune", train, dev), encoder, texts, dataset, config)
     refitted = len(train) < config.refit_rows if refit is None else refit
@@ -199,9 +201,10 @@ def _prompted(
         encoder = SoftPrompted(backbone, rows, prompt_length=length)
     else:
         bare = tuned_encoder(backbone, config, start)
-        encoder = DeepPrompted(bare, rows, prompt_length=length, seed=config.seed)
         if start is None and config.start is Start.DIALOG:
             start = dialog_start(backbone, length, adapted=bare.adapted)
+        quiet = starts_quiet(config, bare)
+        encoder = DeepPrompted(bare, rows, prompt_length=length, seed=config.seed, quiet=quiet)
     if start is not None:
         encoder.reset(start)
     return encoder

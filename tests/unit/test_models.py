@@ -117,6 +117,18 @@ def test_the_seed_decides_the_untrained_prompt(make_encoder: MakeEncoder, method
     assert not np.array_equal(first, other)
 
 
+def test_a_quiet_prompt_changes_next_to_nothing(
+    make_encoder: MakeEncoder, backbone: Backbone, engine: Engine
+) -> None:
+    tokens = make_encoder("deep-prompt")
+    quiet = DeepPrompted(backbone.encoder(), tokens.rows, prompt_length=5, seed=0, quiet=True)
+    bare = np.stack([pooled(states) for states in engine.encode([Row(ids, Prompt()) for ids in tokens.rows])])
+    quietly, loudly = (
+        1 - (each.all_features(range(len(TEXTS))).numpy() * bare).sum(axis=1).min() for each in (quiet, tokens)
+    )
+    assert quietly < 0.3 * loudly
+
+
 def test_a_deep_prompt_starts_as_keys_and_values_of_tokens(
     make_encoder: MakeEncoder, backbone: Backbone
 ) -> None:

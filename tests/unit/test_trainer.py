@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from safetensors.numpy import load
 from torch import nn
 
 from nlu.backbone import Backbone
@@ -166,6 +167,22 @@ def test_the_draft_names_the_encoder_that_it_was_tuned_on(
             "toy", make_dataset(), adapted_backbone, few_steps(max_steps=0), grown_from=parent
         )
         assert grown.draft.backbone == right
+
+
+@pytest.mark.parametrize(
+    ("settings", "rate"),
+    [({"adapted_rate": 1e-3}, 1e-3), ({"adapter": False, "prompt_rate": 4e-3}, 4e-3)],
+)
+def test_the_first_step_is_as_large_as_its_rate(
+    backbone: Backbone, make_dataset: MakeDataset, settings: dict[str, object], rate: float
+) -> None:
+    def prompt(steps: int) -> Floats:
+        config = few_steps(max_steps=steps, start="quiet", **settings)
+        draft = train_intents("toy", make_dataset(), backbone, config).draft
+        return widened(load(draft.tensors)["prompt.deep"])
+
+    moved = np.abs(prompt(1) - prompt(0)).max()
+    assert moved == pytest.approx(rate, rel=0.2)  # in half precision
 
 
 def test_the_data_hash_does_not_depend_on_the_split(backbone: Backbone, make_dataset: MakeDataset) -> None:
