@@ -141,7 +141,7 @@ class TuningConfig(IntentSettings, LoopConfig):
         3e-3, description="of the prompt on the adapter: larger steps spend what it brings"
     )
     start: Start = Field(
-        Start.DIALOG, description="a prompt tuned on public dialog; on the adapter one that changes nothing yet"
+        Start.DIALOG, description="a prompt tuned on public dialog; on the adapter, one that changes nothing"
     )
     method: Literal[Method.DEEP_PROMPT, Method.SOFT_PROMPT] = Field(
         Method.DEEP_PROMPT, description="more accurate and faster than soft-prompt here"

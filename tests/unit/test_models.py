@@ -122,9 +122,11 @@ def test_a_quiet_prompt_changes_next_to_nothing(
 ) -> None:
     tokens = make_encoder("deep-prompt")
     quiet = DeepPrompted(backbone.encoder(), tokens.rows, prompt_length=5, seed=0, quiet=True)
-    bare = np.stack([pooled(states) for states in engine.encode([Row(ids, Prompt()) for ids in tokens.rows])])
+    rows = [Row(ids, Prompt()) for ids in tokens.rows]
+    bare = np.stack([pooled(states) for states in engine.encode(rows)])
+    places = range(len(TEXTS))
     quietly, loudly = (
-        1 - (each.all_features(range(len(TEXTS))).numpy() * bare).sum(axis=1).min() for each in (quiet, tokens)
+        1 - (each.all_features(places).numpy() * bare).sum(axis=1).min() for each in (quiet, tokens)
     )
     assert quietly < 0.3 * loudly
 
