@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -42,7 +43,7 @@ def calibrate(
     fits = {
         weight: _temperature(head.scale * cosines + weight * lexical, labels) for weight in LEXICAL_WEIGHTS
     }
-    weight = min(fits, key=lambda weight: fits[weight][1])
+    weight = _least_weight({weight: losses for weight, (_, losses) in fits.items()})
     head = replace(head, lexical_weight=weight, lexical=head.lexical if weight else None)
     scores = head.scale * cosines + weight * lexical
     outside = energy(head.scale * oos_cosines + weight * oos_lexical)
@@ -120,15 +121,29 @@ def _without_right(scores: Floats, labels: NDArray[np.int64]) -> Floats:
     return masked
 
 
-def _temperature(scores: Floats, labels: NDArray[np.int64]) -> tuple[float, float]:
-    """Return the temperature of least held-out loss, and that loss (Guo et al. 2017)."""
+def _least_weight(losses: Mapping[float, NDArray[np.float64]]) -> float:
+    """Return the least weight whose (rows,) losses are within a standard error of the best one's.
 
-    def loss(log_temperature: float) -> float:
+    Few held-out rows choose by chance, and too much of the n-grams costs more than too little.
+    """
+    best = min(losses.values(), key=np.mean)
+    return min(
+        weight
+        for weight, each in losses.items()
+        if np.mean(each - best) <= np.std(each - best) / math.sqrt(len(best))
+    )
+
+
+def _temperature(scores: Floats, labels: NDArray[np.int64]) -> tuple[float, NDArray[np.float64]]:
+    """Return the temperature of least held-out loss, and the (rows,) losses there (Guo et al. 2017)."""
+
+    def losses(log_temperature: float) -> NDArray[np.float64]:
         probabilities = label_probabilities(scores, float(np.exp(log_temperature)))
-        return float(-np.log(probabilities[np.arange(len(labels)), labels] + 1e-12).mean())
+        each: NDArray[np.float64] = -np.log(probabilities[np.arange(len(labels)), labels] + 1e-12)
+        return each
 
-    fit = minimize_scalar(loss, bounds=(-3.0, 3.0), method="bounded")
-    return float(np.exp(fit.x)), float(fit.fun)
+    fit = minimize_scalar(lambda x: float(losses(x).mean()), bounds=(-3.0, 3.0), method="bounded")
+    return float(np.exp(fit.x)), losses(fit.x)
 
 
 def _scope(inside: NDArray[np.float64], outside: NDArray[np.float64], in_scope_kept: float) -> Calibration:

@@ -111,6 +111,17 @@ def test_a_helpful_lexical_expert_is_fused() -> None:
     assert head.lexical is not None
 
 
+def test_few_rows_trust_a_lexical_expert_less_than_many() -> None:
+    cosines, labels = drawn(2000, 6, sharpness=1.0)
+    noise = np.random.default_rng(1).normal(size=cosines.shape)
+    lexical = (np.eye(6)[labels] + noise).astype(np.float32)
+    many = fit(cosines, labels, lexical=lexical).lexical_weight
+    few = np.mean(
+        [fit(cosines[i::100], labels[i::100], lexical=lexical[i::100]).lexical_weight for i in range(9)]
+    )
+    assert few < many
+
+
 def test_a_misleading_lexical_expert_is_dropped() -> None:
     cosines, right = drawn(300, 4, sharpness=0.5)
     noise = np.random.default_rng(1).normal(size=cosines.shape).astype(np.float32)
