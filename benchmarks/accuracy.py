@@ -26,7 +26,7 @@ from training.trainer import train_intents
 
 @dataclass(frozen=True)
 class Set:
-    """A public set: files below the data folder; CLINC150 is never started from the prompt tuned on it."""
+    """A public set: files below the data folder; CLINC150 is never started from a prompt tuned on it."""
 
     train: str
     test: str
@@ -40,10 +40,10 @@ SETS = {
     "banking77-full": Set("banking77/train_full_official.jsonl", "banking77/test.jsonl"),
     # The out-of-scope rows of clinc150_oos only calibrate: in-scope accuracy is that of clinc150.
     "clinc150-oos": Set(
-        "clinc150_oos/train.jsonl", "clinc150_oos/test.jsonl", "clinc150_oos/dev.jsonl", start="tokens"
+        "clinc150_oos/train.jsonl", "clinc150_oos/test.jsonl", "clinc150_oos/dev.jsonl", start="quiet"
     ),
     "snips": Set("snips_cased/train.jsonl", "snips_cased/test.jsonl", "snips_cased/dev.jsonl"),
-    "clinc150-10shot": Set("clinc150/train_10shot.jsonl", "clinc150/test.jsonl", start="tokens"),
+    "clinc150-10shot": Set("clinc150/train_10shot.jsonl", "clinc150/test.jsonl", start="quiet"),
 }
 
 

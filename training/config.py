@@ -138,7 +138,7 @@ class TuningConfig(IntentSettings, LoopConfig):
 
     adapter: bool = Field(True, description="tune on the dialog adapter, where the backbone has one")
     adapted_rate: Annotated[float, Field(gt=0, le=1)] = Field(
-        3e-3, description="of the prompt on the adapter: larger steps spend what it brings"
+        1e-2, description="of the prompt on the adapter: 3e-3 gives 1 point less at 30 rows a label"
     )
     start: Start = Field(
         Start.DIALOG, description="a prompt tuned on public dialog; on the adapter, one that changes nothing"
