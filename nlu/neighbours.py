@@ -48,8 +48,11 @@ class Neighbours:
 
 
 def _with_intents(data: TrainingData) -> list[Utterance]:
-    rows = [row for row in (*data.train, *(data.dev or ())) if isinstance(row, Utterance)]
-    return list({row.text: row for row in rows if row.intent not in ("", OUT_OF_SCOPE_LABEL)}.values())
+    rows = [Utterance(text, label) for label, text in data.descriptions.items()]
+    rows += [row for row in (*data.train, *(data.dev or ())) if isinstance(row, Utterance)]
+    return list(
+        {row.text: row for row in rows if row.text and row.intent not in ("", OUT_OF_SCOPE_LABEL)}.values()
+    )
 
 
 def _compared(known: Sequence[tuple[str, str]], similarities: Floats) -> list[SimilarUtterance]:

@@ -35,7 +35,9 @@ DEV = [Utterance("sky", "blue"), Utterance("paint it red", "red")]
 
 def publish_trained(server: Any, train: list[Utterance] | None = None) -> None:
     """Publish what a job has trained, and beta, which none has."""
-    rows = TrainingData(SkillKind.INTENT, tuple(train or TRAIN), tuple(DEV))
+    rows = TrainingData(
+        SkillKind.INTENT, tuple(train or TRAIN), tuple(DEV), descriptions={"green": "like leaves", "red": ""}
+    )
     request = JobRequest("alpha", SkillKind.INTENT)
     lease = server.catalog.jobs.begin(request, rows.to_bytes(), "worker", lease_seconds=60)
     draft = server.make_draft(server.service.backbone, "alpha", seed=1)
@@ -59,7 +61,8 @@ async def test_an_answer_names_the_known_utterances_nearest_first(serve: Serve) 
     similar = result.intent.similar
     assert known(result)[0] == ("make it blue", "blue")
     assert similar[0].similarity == pytest.approx(1.0, abs=2e-3)
-    assert sorted(known(result)) == sorted({(row.text, row.intent) for row in TRAIN[:3] + DEV})
+    rows = {(row.text, row.intent) for row in TRAIN[:3] + DEV} | {("like leaves", "green")}
+    assert sorted(known(result)) == sorted(rows)
     assert [each.similarity for each in similar] == sorted(
         (each.similarity for each in similar), reverse=True
     )
@@ -82,7 +85,7 @@ async def test_what_a_skill_was_told_stands_for_what_it_was_trained_on(serve: Se
 async def test_rows_are_encoded_once_and_kept_with_the_skill(serve: Serve) -> None:
     async with serve(prepare=publish_trained) as server:
         registry = server.service.registry
-        before, texts = registry.resident_bytes, 4  # distinct ones in scope
+        before, texts = registry.resident_bytes, 5  # distinct ones in scope, and a description
         await asyncio.gather(*(server.stub.Parse(asking("sea")) for _ in range(3)))
         assert server.batcher.accepted == texts + 3
         assert registry.resident_bytes == before + texts * 2 * server.service.backbone.shape.d_model
