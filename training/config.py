@@ -137,6 +137,10 @@ class TuningConfig(IntentSettings, LoopConfig):
     """Settings of an intent skill."""
 
     adapter: bool = Field(True, description="tune on the dialog adapter, where the backbone has one")
+    adapter_rows: Annotated[int, Field(ge=0)] = Field(
+        50,
+        description="a label, up to which the adapter is taken: it won at 10 and 30, not at 100",
+    )
     adapted_rate: Annotated[float, Field(gt=0, le=1)] = Field(
         1e-2, description="of the prompt on the adapter: 3e-3 gives 1 point less at 30 rows a label"
     )
@@ -146,6 +150,10 @@ class TuningConfig(IntentSettings, LoopConfig):
     method: Literal[Method.DEEP_PROMPT, Method.SOFT_PROMPT] = Field(
         Method.DEEP_PROMPT, description="more accurate and faster than soft-prompt here"
     )
+
+    def fitted(self, rows: int, labels: int) -> TuningConfig:
+        """Return the settings for so many rows to train on: many of them need no adapter."""
+        return self if rows <= self.adapter_rows * labels else self.model_copy(update={"adapter": False})
 
     def rated(self, *, adapted: bool) -> TuningConfig:
         """Return the settings with the prompt's rate on that encoder."""

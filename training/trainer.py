@@ -71,6 +71,7 @@ def train_intents(
     if grown_from is not None:
         check_parent(grown_from, SkillKind.INTENT, backbone, dataset.labels)
         start = grown_from.prompt
+    config = config.fitted(len(dataset.train), len(dataset.labels))
     texts = _Texts(dataset)
     encoder = _prompted(backbone, texts.all, config, start)
     untrained = encoder.prompt()

@@ -148,7 +148,12 @@ def test_the_draft_tells_where_it_came_from(backbone: Backbone, make_dataset: Ma
 
 @pytest.mark.parametrize(
     ("settings", "adapted"),
-    [({}, True), ({"adapter": False}, False), ({"method": Method.SOFT_PROMPT}, False)],
+    [
+        ({}, True),
+        ({"adapter": False}, False),
+        ({"adapter_rows": 2}, False),
+        ({"method": Method.SOFT_PROMPT}, False),
+    ],
 )
 def test_the_draft_names_the_encoder_that_it_was_tuned_on(
     adapted_backbone: Backbone,
