@@ -11,6 +11,8 @@ from nlu.cache import cached_directory
 from skills.errors import BackboneError
 
 if TYPE_CHECKING:
+    import openvino
+
     from nlu.compute import Compute
 
 
@@ -29,11 +31,13 @@ def exported(target: Path, make: Callable[[Path], None]) -> Path:
     return cached_directory(target, make)
 
 
-def compiled(path: Path, compute: Compute, *, hint: str, kernels: int, group: int = 0) -> Any:
-    """Compile an exported graph for the CPU.
+def compiled(
+    graph: Path | openvino.Model, compute: Compute, *, hint: str, kernels: int, group: int = 0
+) -> Any:
+    """Compile a graph for the CPU.
 
     Args:
-        path: of its .xml file.
+        graph: or the path of its .xml file.
         compute: for the number of threads.
         hint: precision of what is not in int8, `f32` or `bf16`.
         kernels: that are kept, each for a shape of batches.
@@ -48,4 +52,4 @@ def compiled(path: Path, compute: Compute, *, hint: str, kernels: int, group: in
         "INFERENCE_PRECISION_HINT": hint,
         "DYNAMIC_QUANTIZATION_GROUP_SIZE": str(group),
     }
-    return openvino.Core().compile_model(path, "CPU", options)
+    return openvino.Core().compile_model(graph, "CPU", options)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nlu.compute import Compute, Precision
+from nlu.engine.exports import compiled
 from nlu.engine.rounding import GROUP, round_weights
 
 if TYPE_CHECKING:
@@ -31,16 +32,15 @@ def fastest_in_openvino(compute: Compute) -> Precision:
 
 def _seconds(precision: Precision, compute: Compute) -> float:
     """Return what four products take, in the best of some rounds."""
-    import openvino
-
-    options = {
-        "INFERENCE_NUM_THREADS": compute.threads,
-        "PERFORMANCE_HINT": "LATENCY",
-        "INFERENCE_PRECISION_HINT": "bf16" if precision is Precision.BFLOAT16 else "f32",
-        "DYNAMIC_QUANTIZATION_GROUP_SIZE": str(GROUP if precision is Precision.INT8 else 0),
-    }
-    model = _products(int8=precision is Precision.INT8)
-    request = openvino.Core().compile_model(model, "CPU", options).create_infer_request()
+    int8 = precision is Precision.INT8
+    model = compiled(
+        _products(int8=int8),
+        compute,
+        hint="bf16" if precision is Precision.BFLOAT16 else "f32",
+        kernels=1,
+        group=GROUP if int8 else 0,
+    )
+    request = model.create_infer_request()
     states = np.ones((TOKENS, WIDTH), np.float32)
     best = float("inf")
     for _ in range(ROUNDS):  # the first ones warm up
