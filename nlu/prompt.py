@@ -10,9 +10,8 @@ from numpy.typing import NDArray
 
 from nlu.half import Floats as Floats
 from nlu.half import Halves, widen_into
+from nlu.shape import MAX_PROMPT_LENGTH
 from skills.errors import InputError
-
-MAX_LENGTH = 256  # vectors: a longer one would make others wait that share its batch
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,7 +23,7 @@ class Prompt:
     and so is to run on it.
 
     Raises:
-        InputError: it has more than MAX_LENGTH vectors.
+        InputError: it has more than MAX_PROMPT_LENGTH vectors.
     """
 
     deep: Halves | None = None
@@ -57,7 +56,7 @@ class DecoderPrompt:
     encoder's states.
 
     Raises:
-        InputError: either has more than MAX_LENGTH vectors.
+        InputError: either has more than MAX_PROMPT_LENGTH vectors.
     """
 
     own: Floats
@@ -73,8 +72,8 @@ class DecoderPrompt:
 
 
 def _check_length(length: int) -> None:
-    if length > MAX_LENGTH:
-        raise InputError(f"its prompt has {length} vectors, at most {MAX_LENGTH} are allowed")
+    if length > MAX_PROMPT_LENGTH:
+        raise InputError(f"its prompt has {length} vectors, at most {MAX_PROMPT_LENGTH} are allowed")
 
 
 def stacked(prompts: Sequence[Halves]) -> tuple[Floats, NDArray[np.bool_]]:

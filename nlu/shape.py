@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+MAX_PROMPT_LENGTH = 256  # vectors: a longer prompt would make others wait that share its batch
+
 
 @dataclass(frozen=True)
 class EncoderShape:

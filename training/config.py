@@ -7,6 +7,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from nlu.shape import MAX_PROMPT_LENGTH
 from skills.errors import InputError
 from skills.skill import Method, SkillKind
 
@@ -35,7 +36,7 @@ class TrainingConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     seed: Annotated[int, Field(ge=0, lt=2**32)] = Field(13, description="same seed, same machine, same bytes")
-    prompt_length: Annotated[int, Field(ge=1, le=256)] = Field(
+    prompt_length: Annotated[int, Field(ge=1, le=MAX_PROMPT_LENGTH)] = Field(
         16, description="vectors: 32 gained nothing and store twice the bytes"
     )
     epochs: Annotated[int, Field(ge=1, le=1000)] = Field(
