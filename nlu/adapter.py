@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, cast
 
 from safetensors import SafetensorError, safe_open
 
-from nlu.weights import Weights
+from nlu.weights import Weights, add_tensor
 from skills.errors import BackboneError
 
 if TYPE_CHECKING:
@@ -70,8 +70,8 @@ class Adapter:
 
         digest = hashlib.sha256(self.backbone.encode())
         for name, tensor in sorted(self.factors.items()):
-            digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
-            digest.update(tensor.contiguous().view(torch.uint8).numpy().data)
+            values = tensor.contiguous().view(torch.uint8).numpy().data
+            add_tensor(digest, name, str(tensor.dtype), tuple(tensor.shape), (values,))
         return digest.hexdigest()
 
     def fold_into(self, encoder: Encoder) -> Encoder:

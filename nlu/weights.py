@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
@@ -49,13 +49,15 @@ class Stored:
             return tensor
 
     def add_to(self, digest: _Hash) -> None:
-        """Hash its name, type, shape and bytes."""
+        """Hash it, as `add_tensor` does."""
         dtype = f"torch.{_TORCH_NAMES.get(self.dtype, self.dtype.lower())}"
-        digest.update(f"{self.name} {dtype} {self.shape}\n".encode())
+        add_tensor(digest, self.name, dtype, self.shape, self._parts())
+
+    def _parts(self) -> Iterator[bytes]:
         with self.file.open("rb") as file:
             file.seek(self.offset)
             for start in range(0, self.size, PART):
-                digest.update(file.read(min(PART, self.size - start)))
+                yield file.read(min(PART, self.size - start))
 
 
 class Weights(Mapping[str, "Tensor"]):
@@ -88,6 +90,15 @@ class Weights(Mapping[str, "Tensor"]):
         for name in sorted(self.stored):
             self.stored[name].add_to(digest)
         return digest.hexdigest()
+
+
+def add_tensor(
+    digest: _Hash, name: str, dtype: str, shape: tuple[int, ...], parts: Iterable[bytes | memoryview]
+) -> None:
+    """Hash a tensor's name, type as torch writes it, shape and bytes: what fingerprints are made of."""
+    digest.update(f"{name} {dtype} {shape}\n".encode())
+    for part in parts:
+        digest.update(part)
 
 
 def _stored(file: Path) -> dict[str, Stored]:
