@@ -28,9 +28,9 @@ if TYPE_CHECKING:
     from training.config import CorrectionConfig, SlotConfig, TrainingConfig, TuningConfig
     from training.trained import OnProgress, Trained
 
-TUNED_ROWS = (
-    5  # an intent, on average, from which tuning is worth more than means, where intents are described
-)
+# An intent, on average, from which tuning is worth more than means, where intents are described.
+TUNED_ROWS = 5
+_TAKES_ALL = "until it is tuned, the skill takes every text for one of its intents: none is out of scope"
 
 Utterances = tuple[Utterance, ...]
 Sentences = tuple[CorrectedSentence, ...]
@@ -146,7 +146,7 @@ def _described(
         f"{len(descriptions):,} intents in words and {len(rows):,} rows of them: too few to tune on, from "
         f"{TUNED_ROWS} rows an intent the skill is tuned"
     )
-    return Prepared(summary, (), run)
+    return Prepared(summary, (_TAKES_ALL,), run)
 
 
 def _in_words(descriptions: Mapping[str, str]) -> list[Utterance]:
