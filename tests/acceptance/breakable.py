@@ -14,7 +14,7 @@ from typing import Any
 
 from sqlalchemy import create_engine, make_url, text
 
-from tests.acceptance.worker_process import soon
+from tests.soon import soon
 
 DRIVERS = {"sqlite": "sqlite", "postgresql": "postgresql+psycopg"}
 

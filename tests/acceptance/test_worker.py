@@ -17,17 +17,16 @@ from skills.skill import SkillKind
 from storage.catalog import Catalog
 from tests.acceptance.worker_process import (
     LONG,
-    PATIENCE,
     TEXTS,
     assert_went_on,
     ended,
     is_alive,
     is_checkpointed,
-    soon,
     submit,
     worker,
 )
 from tests.contract import conftest
+from tests.soon import PATIENCE, soon
 from training.cli.program import program
 
 postgres = conftest.postgres

@@ -6,9 +6,8 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +24,7 @@ from nlu.cache import default_cache
 from nlu.v1 import nlu_pb2, nlu_pb2_grpc
 from storage.catalog import Catalog
 from tests.conftest import draft_of
+from tests.soon import soon
 
 SECONDS = 120.0  # for what a busy machine may take
 ROOT = Path(__file__).parents[2]
@@ -97,13 +97,6 @@ def group(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Group]:
             process.kill()
         process.wait(SECONDS)
         process.stdout.close()
-
-
-def soon(true: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + SECONDS
-    while not true():
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.05)
 
 
 def test_all_servers_take_calls_and_one_page_tells_of_them(group: Group) -> None:

@@ -22,10 +22,10 @@ from tests.acceptance.worker_process import (
     assert_went_on,
     ended,
     is_checkpointed,
-    soon,
     submit,
     worker,
 )
+from tests.soon import soon
 
 pytestmark = pytest.mark.timeout(600)  # two trainings start, one after the other, on a busy machine
 

@@ -7,8 +7,7 @@ import re
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -18,10 +17,10 @@ from skills.skill import SkillKind
 from skills.training_data import TrainingData
 from skills.utterance import Utterance
 from storage.catalog import Catalog
+from tests.soon import PATIENCE
 from training import cli
 
 ROOT = Path(cli.__file__).parents[2]
-PATIENCE = 200.0  # seconds, on a machine that is busy with something else
 LEASE = 1.0  # second; a checkpoint twice as often
 TEXTS = {
     "greet": ["hello", "hi there", "good morning to you", "hey, how are you", "greetings", "good evening"],
@@ -83,16 +82,6 @@ def worker(url: str, log: Path, *options: str, lease: float = LEASE) -> Iterator
         if started.process.poll() is None:
             started.signal_all(signal.SIGKILL)
         started.process.wait()
-
-
-def soon(found: Callable[[], Any]) -> Any:
-    """Return what a function finds, once it finds something."""
-    deadline = time.monotonic() + PATIENCE
-    while time.monotonic() < deadline:
-        if value := found():
-            return value
-        time.sleep(0.1)
-    raise AssertionError("waited in vain")
 
 
 def submit(catalog: Catalog, skill: str, settings: dict[str, Any], **options: Any) -> Job:

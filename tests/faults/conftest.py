@@ -10,7 +10,8 @@ from nlu.backbone import Backbone
 from skills.skill import SkillDraft
 from storage.catalog import Catalog
 from tests.contract import conftest
-from tests.faults.processes import Server, serving, soon
+from tests.faults.processes import Server, serving
+from tests.soon import soon
 
 postgres = conftest.postgres
 

@@ -6,8 +6,7 @@ import json
 import os
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -93,13 +92,3 @@ def serving(url: str, log: Path, *, bounds: dict[str, float] = SOON, **settings:
             process.kill()
         process.wait(PATIENCE)
         process.stdout.close()
-
-
-def soon(find: Callable[[], FoundT]) -> FoundT:
-    """Return what a function finds, once it finds something."""
-    deadline = time.monotonic() + PATIENCE
-    while time.monotonic() < deadline:
-        if found := find():
-            return found
-        time.sleep(0.05)
-    raise AssertionError("waited in vain")

@@ -23,7 +23,8 @@ from nlu.training_client import Example, Job, SkillKind, TrainingClient, Trainin
 from skills.skill import SkillDraft, SkillRef
 from storage import schema
 from storage.catalog import Catalog
-from tests.faults.processes import PATIENCE, ROOT, Server, serving, soon
+from tests.faults.processes import PATIENCE, ROOT, Server, serving
+from tests.soon import soon
 
 MakeDraft = Callable[..., SkillDraft]
 

@@ -15,7 +15,8 @@ import grpc
 import pytest
 
 from nlu.v1 import nlu_pb2, nlu_pb2_grpc, training_pb2, training_pb2_grpc
-from tests.faults.processes import PATIENCE, Server, soon
+from tests.faults.processes import PATIENCE, Server
+from tests.soon import soon
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 PARSE = "/softspoken.nlu.v1.NluService/Parse"
